@@ -1,0 +1,239 @@
+//! What a call costs above a native function: fixed, for each row, for real functions, and on two threads.
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array, StringArray};
+use arrow::datatypes::{DataType, Float64Type, Int64Type};
+use criterion::{BenchmarkId, Criterion, Throughput};
+use datafusion::logical_expr::ScalarUDF;
+use wasmfusion::StreamScope;
+use wasmfusion_benches::{
+    Figures, Runner, Subject, floats, native, native_distance, plugin_function,
+};
+
+const ROWS: [usize; 6] = [0, 1, 64, 1_024, 8_192, 65_536];
+const BATCH: usize = 8_192;
+
+fn main() {
+    Runner::new().run(measure, figures);
+}
+
+fn measure(c: &mut Criterion) {
+    for rows in ROWS {
+        let columns = [floats(rows, 0.5, 1.0), floats(rows, 2.5, 1.0)];
+        compare(
+            c,
+            "add_f64",
+            rows,
+            &plugin_function("testing", "add"),
+            &native_add(),
+            &columns,
+        );
+    }
+    for rows in ROWS {
+        let columns: [ArrayRef; 1] = [Arc::new(Int64Array::from_iter_values(0..rows as i64))];
+        compare(
+            c,
+            "add_one",
+            rows,
+            &plugin_function("testing", "add_one"),
+            &native_add_one(),
+            &columns,
+        );
+    }
+    let places = [
+        floats(BATCH, -60.0, 0.12),
+        floats(BATCH, -179.0, 0.35),
+        floats(BATCH, 60.0, -0.12),
+        floats(BATCH, 179.0, -0.35),
+    ];
+    compare(
+        c,
+        "distance",
+        BATCH,
+        &plugin_function("geo", "great_circle_km"),
+        &native_distance(),
+        &places,
+    );
+    let words = |salt: usize| -> ArrayRef {
+        Arc::new(StringArray::from_iter_values(
+            (0..BATCH).map(|row| format!("word{}{}", row % 97, (row * salt) % 89)),
+        ))
+    };
+    compare(
+        c,
+        "levenshtein",
+        BATCH,
+        &plugin_function("text", "levenshtein"),
+        &native_levenshtein(),
+        &[words(7), words(13)],
+    );
+
+    // A call outside a stream makes an instance of its own.
+    let outside = Subject::new(
+        &plugin_function("testing", "add"),
+        &[floats(1, 0.5, 1.0), floats(1, 2.5, 1.0)],
+    );
+    c.bench_function("outside_a_stream", |b| b.iter(|| black_box(outside.call())));
+}
+
+/// Measures a plugin's function, inside a stream's scope, and the native one.
+fn compare(
+    c: &mut Criterion,
+    name: &str,
+    rows: usize,
+    plugin: &ScalarUDF,
+    native: &ScalarUDF,
+    columns: &[ArrayRef],
+) {
+    let (wasm, native) = (Subject::new(plugin, columns), Subject::new(native, columns));
+    assert_eq!(
+        wasm.call().into_array(rows).expect("a column").to_data(),
+        native.call().into_array(rows).expect("a column").to_data(),
+        "{name}: the plugin and the native function agree"
+    );
+    let mut group = c.benchmark_group(name);
+    group.throughput(Throughput::Elements(rows as u64));
+    group.bench_function(BenchmarkId::new("wasm", rows), |b| {
+        let mut scope = Some(Box::default());
+        StreamScope::enter(&mut scope, || b.iter(|| black_box(wasm.call())));
+    });
+    group.bench_function(BenchmarkId::new("native", rows), |b| {
+        b.iter(|| black_box(native.call()))
+    });
+    group.finish();
+}
+
+fn native_add() -> ScalarUDF {
+    native(
+        "native_add",
+        vec![DataType::Float64; 2],
+        DataType::Float64,
+        |columns| {
+            let (left, right) = (
+                columns[0].as_primitive::<Float64Type>(),
+                columns[1].as_primitive::<Float64Type>(),
+            );
+            let sums: Vec<f64> = left
+                .values()
+                .iter()
+                .zip(right.values())
+                .map(|(left, right)| left + right)
+                .collect();
+            Arc::new(Float64Array::new(sums.into(), None))
+        },
+    )
+}
+
+fn native_add_one() -> ScalarUDF {
+    native(
+        "native_add_one",
+        vec![DataType::Int64],
+        DataType::Int64,
+        |columns| {
+            let sums: Vec<i64> = columns[0]
+                .as_primitive::<Int64Type>()
+                .values()
+                .iter()
+                .map(|value| value.wrapping_add(1))
+                .collect();
+            Arc::new(Int64Array::new(sums.into(), None))
+        },
+    )
+}
+
+fn native_levenshtein() -> ScalarUDF {
+    native(
+        "native_levenshtein",
+        vec![DataType::Utf8; 2],
+        DataType::Int64,
+        |columns| {
+            let (left, right) = (columns[0].as_string::<i32>(), columns[1].as_string::<i32>());
+            let distances: Vec<i64> = (0..left.len())
+                .map(|row| text::levenshtein(left.value(row), right.value(row)))
+                .collect();
+            Arc::new(Int64Array::new(distances.into(), None))
+        },
+    )
+}
+
+/// Calls in the time of `CALLS` of one thread, with `threads` threads that have a stream each.
+fn throughput(threads: usize) -> f64 {
+    const SECONDS: f64 = 1.0;
+    let udf = plugin_function("testing", "add");
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads)
+            .map(|_| {
+                scope.spawn(|| {
+                    let subject = Subject::new(&udf, &[floats(64, 0.5, 1.0), floats(64, 2.5, 1.0)]);
+                    let mut calls = 0u64;
+                    StreamScope::enter(&mut Some(Box::default()), || {
+                        while !stop.load(Ordering::Relaxed) {
+                            black_box(subject.call());
+                            calls += 1;
+                        }
+                    });
+                    calls
+                })
+            })
+            .collect();
+        let started = Instant::now();
+        std::thread::sleep(std::time::Duration::from_secs_f64(SECONDS));
+        stop.store(true, Ordering::Relaxed);
+        let calls: u64 = workers
+            .into_iter()
+            .map(|worker| worker.join().expect("a worker ends"))
+            .sum();
+        calls as f64 / started.elapsed().as_secs_f64()
+    })
+}
+
+fn figures(figures: &Figures) {
+    if let (Some(wasm), Some(native)) = (
+        figures.median_ns("add_f64/wasm/1"),
+        figures.median_ns("add_f64/native/1"),
+    ) {
+        figures.print("call_overhead/fixed_ns", wasm - native);
+    }
+    let points = |side: &str| {
+        ROWS[1..]
+            .iter()
+            .map(|rows| (*rows, format!("add_f64/{side}/{rows}")))
+            .collect::<Vec<_>>()
+    };
+    if let (Some(wasm), Some(native)) =
+        (figures.fit(&points("wasm")), figures.fit(&points("native")))
+    {
+        figures.print("call_overhead/fit_fixed_ns", wasm.0 - native.0);
+        figures.print("call_overhead/fit_row_ns", wasm.1 - native.1);
+    }
+    figures.ratio(
+        "call_overhead/add_ratio",
+        "add_one/wasm/8192",
+        "add_one/native/8192",
+    );
+    figures.ratio(
+        "call_overhead/distance_ratio",
+        "distance/wasm/8192",
+        "distance/native/8192",
+    );
+    figures.ratio(
+        "call_overhead/levenshtein_ratio",
+        "levenshtein/wasm/8192",
+        "levenshtein/native/8192",
+    );
+    if let Some(outside) = figures.median_ns("outside_a_stream") {
+        figures.print("call_overhead/outside_a_stream_ns", outside);
+    }
+    // In turns, so that a machine that gets slower is slower for both.
+    let (mut one, mut two) = (0.0, 0.0);
+    for _ in 0..3 {
+        one += throughput(1);
+        two += throughput(2);
+    }
+    figures.print("call_overhead/threads_ratio", two / one);
+}

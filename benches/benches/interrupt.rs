@@ -1,0 +1,136 @@
+//! What it costs that every loop can be stopped, and how soon a guest that runs too long is.
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use criterion::Criterion;
+use datafusion::logical_expr::ScalarUDF;
+use wasmfusion::module::{Probes, instrument};
+use wasmfusion::{Registry, RegistryOptions, ScalarFunction};
+use wasmfusion_benches::{Figures, Runner, Subject};
+use wasmtime::{Config, Engine, Instance, Module, Store, TypedFunc};
+
+/// Adds 1 to 8,192 numbers of 64 bits, two at a time.
+const TIGHT_LOOP: &str = r#"(module
+  (memory (export "memory") 4)
+  (func (export "run") (param $from i32) (param $to i32) (param $end i32)
+    (local $one v128)
+    (local.set $one (v128.const i64x2 1 1))
+    (loop $next
+      (v128.store (local.get $to) (i64x2.add (v128.load (local.get $from)) (local.get $one)))
+      (local.set $to (i32.add (local.get $to) (i32.const 16)))
+      (br_if $next
+        (i32.lt_u (local.tee $from (i32.add (local.get $from) (i32.const 16))) (local.get $end))))))"#;
+
+/// Loops that never end, as the body of a function.
+const ENDLESS: [(&str, &str); 6] = [
+    ("empty", "(loop $a (br $a))"),
+    (
+        "nested",
+        "(loop $a (loop $b (br_if $b (i32.eqz (i32.load (i32.const 64))))) (br $a))",
+    ),
+    (
+        "stores",
+        "(local $i i32) (loop $a (i32.store (i32.const 1024) (local.tee $i (i32.add (local.get $i) (i32.const 1)))) (br $a))",
+    ),
+    ("calls", "(loop $a (call $leaf) (br $a))"),
+    (
+        "simd",
+        "(local $v v128) (loop $a (local.set $v (i64x2.add (local.get $v) (v128.const i64x2 1 1))) (v128.store (i32.const 1024) (local.get $v)) (br $a))",
+    ),
+    (
+        "table",
+        "(local $i i32) (loop $a (block $b (block $c (br_table $a $b $c (i32.and (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 0)))))  (br $a))",
+    ),
+];
+
+const TIMEOUT_MS: u64 = 20;
+const KILLS_EACH: usize = 50;
+
+fn main() {
+    Runner::new().run(measure, figures);
+}
+
+fn measure(c: &mut Criterion) {
+    for (name, probes) in [("with_checks", Probes::On), ("without_checks", Probes::Off)] {
+        let (mut store, run) = tight_loop(probes);
+        c.bench_function(&format!("interrupt/{name}"), |b| {
+            b.iter(|| {
+                run.call(&mut store, (black_box(1024), 70_000, 1024 + 65_536))
+                    .expect("the loop ends")
+            });
+        });
+    }
+}
+
+fn tight_loop(probes: Probes) -> (Store<()>, TypedFunc<(i32, i32, i32), ()>) {
+    let mut config = Config::new();
+    config.wasm_multi_memory(true);
+    let engine = Engine::new(&config).expect("an engine");
+    let bytes = instrument(
+        &wat::parse_str(TIGHT_LOOP).expect("the text is valid"),
+        probes,
+    )
+    .expect("the module is valid");
+    let module = Module::new(&engine, bytes).expect("the module compiles");
+    let mut store = Store::new(&engine, ());
+    let instance = Instance::new(&mut store, &module, &[]).expect("the module imports nothing");
+    let run = instance
+        .get_typed_func(&mut store, "run")
+        .expect("it exports run");
+    (store, run)
+}
+
+/// A plugin whose function `spin` has this body.
+fn endless(body: &str) -> ScalarUDF {
+    let manifest = r#"{"name":"endless","version":"1","functions":[{"name":"spin","params":[],"returns":{"type":"Int64"},"volatility":"volatile"}]}"#;
+    let text = format!(
+        r#"(module
+          (memory (export "memory") 2)
+          (data (i32.const 16) "{}")
+          (data (i32.const 8) "\10\00\00\00\{:02x}\00\00\00")
+          (func $leaf)
+          (func (export "wasmfusion_abi_version") (result i32) (i32.const 1))
+          (func (export "wasmfusion_describe") (result i32) (i32.const 8))
+          (func (export "wasmfusion_alloc") (param i32 i32) (result i32) (i32.const 65536))
+          (func (export "spin") (param i32) (result i32) {body} (i32.const 0)))"#,
+        manifest.replace('"', "\\\""),
+        manifest.len(),
+    );
+    let mut options = RegistryOptions::default();
+    options.limits.call_timeout_ms = TIMEOUT_MS;
+    let plugin = Registry::new(options)
+        .load_bytes("endless", text.as_bytes())
+        .expect("the plugin loads");
+    ScalarUDF::from(ScalarFunction::named(&plugin, "spin").expect("the plugin has the function"))
+}
+
+/// Times from the deadline to the error in the host, in milliseconds, sorted.
+fn kills() -> Vec<f64> {
+    let mut times = Vec::new();
+    for (name, body) in ENDLESS {
+        let spin = Subject::new(&endless(body), &[]);
+        for _ in 0..KILLS_EACH {
+            let started = Instant::now();
+            let error = spin.try_call().expect_err("the loop never ends");
+            let elapsed = started.elapsed();
+            assert!(error.to_string().contains("ran longer"), "{name}: {error}");
+            times.push(
+                (elapsed.saturating_sub(Duration::from_millis(TIMEOUT_MS))).as_secs_f64() * 1_000.0,
+            );
+        }
+    }
+    times.sort_by(f64::total_cmp);
+    times
+}
+
+fn figures(figures: &Figures) {
+    figures.ratio(
+        "interrupt/loop_ratio",
+        "interrupt/with_checks",
+        "interrupt/without_checks",
+    );
+    let times = kills();
+    figures.print("interrupt/kill_p50_ms", times[times.len() / 2]);
+    figures.print("interrupt/kill_p99_ms", times[times.len() * 99 / 100]);
+}

@@ -1,0 +1,10 @@
+//! What the benchmarks share: figures from criterion's estimates, and functions to call.
+//!
+//! A benchmark measures with criterion and ends by printing its figures, one a line, as `figure NAME VALUE`. A figure is made of
+//! estimates of one run, so that both sides of a ratio saw the same machine.
+
+mod figures;
+mod subject;
+
+pub use figures::{Figures, Runner};
+pub use subject::{Subject, floats, native, native_distance, plugin_function};

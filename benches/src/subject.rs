@@ -1,0 +1,135 @@
+//! Functions that are measured: one of a plugin, and the same natively, both as DataFusion calls them.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, Float64Array};
+use arrow::datatypes::{DataType, Field, FieldRef, Float64Type};
+use datafusion::config::ConfigOptions;
+use datafusion::error::Result;
+use datafusion::logical_expr::{
+    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, Volatility, create_udf,
+};
+use wasmfusion::{Registry, ScalarFunction};
+
+/// A function with arguments, ready to be called again and again.
+pub struct Subject {
+    udf: ScalarUDF,
+    args: Vec<ColumnarValue>,
+    arg_fields: Vec<FieldRef>,
+    rows: usize,
+    return_field: FieldRef,
+    config_options: Arc<ConfigOptions>,
+}
+
+impl Subject {
+    /// `udf` on these columns.
+    ///
+    /// # Panics
+    ///
+    /// If the function does not take them.
+    pub fn new(udf: &ScalarUDF, columns: &[ArrayRef]) -> Self {
+        let arg_fields: Vec<FieldRef> = columns
+            .iter()
+            .map(|column| Arc::new(Field::new("", column.data_type().clone(), true)))
+            .collect();
+        let scalar_arguments = vec![None; columns.len()];
+        let return_field = udf
+            .return_field_from_args(ReturnFieldArgs {
+                arg_fields: &arg_fields,
+                scalar_arguments: &scalar_arguments,
+            })
+            .expect("the function takes these columns");
+        Self {
+            udf: udf.clone(),
+            args: columns.iter().cloned().map(ColumnarValue::Array).collect(),
+            arg_fields,
+            rows: columns.first().map_or(1, |column| column.len()),
+            return_field,
+            config_options: Arc::new(ConfigOptions::default()),
+        }
+    }
+
+    /// One call, with the arguments made as DataFusion makes them for each batch.
+    ///
+    /// # Panics
+    ///
+    /// If the call fails.
+    pub fn call(&self) -> ColumnarValue {
+        self.try_call().expect("the call succeeds")
+    }
+
+    /// As [`Self::call`], where it may fail.
+    ///
+    /// # Errors
+    ///
+    /// What the function returns.
+    pub fn try_call(&self) -> Result<ColumnarValue> {
+        let args = ScalarFunctionArgs {
+            args: self.args.clone(),
+            arg_fields: self.arg_fields.clone(),
+            number_rows: self.rows,
+            return_field: Arc::clone(&self.return_field),
+            config_options: Arc::clone(&self.config_options),
+        };
+        self.udf.invoke_with_args(args)
+    }
+}
+
+/// A function of one of the built example plugins.
+///
+/// # Panics
+///
+/// If there is no such plugin or function.
+pub fn plugin_function(plugin: &str, function: &str) -> ScalarUDF {
+    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/plugins/built");
+    let registry = Registry::default();
+    let plugin = registry
+        .load_file(built.join(format!("{plugin}.wasm")))
+        .expect("the plugin loads");
+    ScalarUDF::from(ScalarFunction::named(&plugin, function).expect("the plugin has the function"))
+}
+
+/// A native function of the same shape: `compute` gets the argument columns.
+pub fn native(
+    name: &str,
+    params: Vec<DataType>,
+    returns: DataType,
+    compute: impl Fn(&[ArrayRef]) -> ArrayRef + Send + Sync + 'static,
+) -> ScalarUDF {
+    let implementation = move |args: &[ColumnarValue]| -> Result<ColumnarValue> {
+        let columns = ColumnarValue::values_to_arrays(args)?;
+        Ok(ColumnarValue::Array(compute(&columns)))
+    };
+    create_udf(
+        name,
+        params,
+        returns,
+        Volatility::Immutable,
+        Arc::new(implementation),
+    )
+}
+
+/// The great-circle distance of the plugin `geo`, compiled natively from the same source.
+pub fn native_distance() -> ScalarUDF {
+    native(
+        "native_distance",
+        vec![DataType::Float64; 4],
+        DataType::Float64,
+        |columns| {
+            let column = |place: usize| columns[place].as_primitive::<Float64Type>().values();
+            let (lat1, lon1, lat2, lon2) = (column(0), column(1), column(2), column(3));
+            let distances: Vec<f64> = (0..lat1.len())
+                .map(|row| geo::great_circle_km(lat1[row], lon1[row], lat2[row], lon2[row]))
+                .collect();
+            Arc::new(Float64Array::new(distances.into(), None))
+        },
+    )
+}
+
+/// A column of `rows` numbers from `from` on, `step` apart.
+pub fn floats(rows: usize, from: f64, step: f64) -> ArrayRef {
+    Arc::new(Float64Array::from_iter_values(
+        (0..rows).map(|row| from + step * (row % 1000) as f64),
+    ))
+}

@@ -1,0 +1,38 @@
+//! The program `wasmfusion`: DataFusion's SQL shell with WebAssembly functions, and the tool for plugins.
+//!
+//! ```text
+//! args.rs ──▶ shell.rs      a session, its plugins, SQL from -c, -f, a pipe or a terminal
+//!        ├──▶ inspect.rs    what is in a module
+//!        └──▶ scaffold.rs   a new plugin crate
+//! ```
+//!
+//! Exit codes: 0 if all went well, 1 if a statement failed or a module is refused, 2 if the command line is wrong.
+
+mod args;
+mod inspect;
+mod limits;
+mod report;
+mod scaffold;
+mod shell;
+mod size;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use mimalloc::MiMalloc;
+
+use args::{Cli, Tool};
+
+/// The allocator that DataFusion's own shell uses.
+#[global_allocator]
+static GLOBAL: MiMalloc = MiMalloc;
+
+fn main() -> ExitCode {
+    env_logger::init();
+    let Cli { tool, shell } = Cli::parse();
+    match tool {
+        Some(Tool::Inspect(args)) => inspect::run(&args),
+        Some(Tool::New(args)) => scaffold::run(&args),
+        None => shell::run(shell),
+    }
+}

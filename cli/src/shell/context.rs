@@ -1,0 +1,73 @@
+//! The session as datafusion-cli's functions see it.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::config::Dialect;
+use datafusion::dataframe::DataFrame;
+use datafusion::error::Result;
+use datafusion::execution::TaskContext;
+use datafusion::execution::context::SessionState;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::object_store::ObjectStore;
+use datafusion::prelude::SessionContext;
+use datafusion_cli::cli_context::CliSessionContext;
+use url::Url;
+use wasmfusion::{Registry, SessionContextExt};
+
+/// A session with plugins. Plans that datafusion-cli makes are executed by way of [`SessionContextExt::execute_wasm_plan`].
+pub struct ShellContext {
+    session: SessionContext,
+}
+
+impl ShellContext {
+    /// `session`, in which functions can be created by way of `registry`.
+    pub fn new(session: SessionContext, registry: &Registry) -> Result<Self> {
+        session.register_plugins(registry)?;
+        Ok(Self { session })
+    }
+
+    /// The session.
+    pub fn session(&self) -> &SessionContext {
+        &self.session
+    }
+
+    /// The dialect of SQL that is set now.
+    pub fn dialect(&self) -> Dialect {
+        self.session
+            .state_ref()
+            .read()
+            .config()
+            .options()
+            .sql_parser
+            .dialect
+    }
+}
+
+#[async_trait]
+impl CliSessionContext for ShellContext {
+    fn task_ctx(&self) -> Arc<TaskContext> {
+        self.session.task_ctx()
+    }
+
+    fn session_state(&self) -> SessionState {
+        self.session.state()
+    }
+
+    fn register_object_store(
+        &self,
+        url: &Url,
+        object_store: Arc<dyn ObjectStore>,
+    ) -> Option<Arc<dyn ObjectStore>> {
+        self.session.register_object_store(url, object_store)
+    }
+
+    fn register_table_options_extension_from_scheme(&self, scheme: &str) {
+        self.session
+            .register_table_options_extension_from_scheme(scheme);
+    }
+
+    async fn execute_logical_plan(&self, plan: LogicalPlan) -> Result<DataFrame> {
+        self.session.execute_wasm_plan(plan).await
+    }
+}

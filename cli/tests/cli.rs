@@ -1,0 +1,11 @@
+//! Runs the program `wasmfusion` as its users do.
+
+mod cli {
+    mod functions;
+    mod inspect;
+    mod new;
+    #[cfg(unix)]
+    mod prompt;
+    mod shell;
+}
+mod common;

@@ -1,0 +1,3 @@
+;; Is a component, not a core module.
+;; expect at create: components
+(component)

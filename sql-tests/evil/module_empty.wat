@@ -1,0 +1,3 @@
+;; Is a module with nothing in it.
+;; expect at create: 0 memories
+(module)

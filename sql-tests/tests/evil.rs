@@ -1,0 +1,332 @@
+//! One hostile guest a file in `evil/`: whatever it does, the query ends soon with an error that names it, and the same
+//! session answers the next query.
+//!
+//! The first lines of a file are comments: what the guest does, then one or more of
+//!
+//! - `;; expect at create: TEXT`: `CREATE FUNCTION` is refused, the message contains TEXT and the file's name;
+//! - `;; expect at call: TEXT`: the function is created, every call of it fails, the message contains TEXT and the function's name;
+//! - `;; expect value: VALUE`: the guest misbehaves in a way that hurts nobody, and returns VALUE.
+
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use datafusion::arrow::array::{Array, RecordBatch};
+use datafusion::arrow::util::display::array_value_to_string;
+use datafusion::error::DataFusionError;
+use datafusion::prelude::SessionContext;
+use libtest_mimic::{Arguments, Failed, Trial};
+use tokio::runtime::Runtime;
+use wasmfusion::{Interruption, Registry, RegistryOptions, SessionContextExt};
+use wasmfusion_sql_tests::{built_plugins, evil_guests, new_session};
+
+/// The shapes in which a guest meets its arguments: a constant, many rows in several batches, and rows with NULL.
+const SHAPES: [&str; 3] = [
+    "SELECT evil(1)",
+    "SELECT evil(value) FROM range(0, 20000)",
+    "SELECT evil(CASE WHEN value % 3 = 0 THEN value END) FROM range(0, 100)",
+];
+/// No rows: the guest need not be called at all.
+const NO_ROWS: &str = "SELECT evil(value) FROM range(0, 10) WHERE value > 100";
+
+/// Guests that have to be stopped start so. They are also run under the other way of stopping them.
+const RUNNING_ON: [&str; 3] = ["loop", "calls_without_end", "recursion"];
+
+/// Longest time that a statement may take. A call is stopped after a tenth of a second, and a constant is computed twice: while the
+/// query is planned, and when it runs. The rest is for machines that are busy.
+const STATEMENT_MAX: Duration = Duration::from_secs(5);
+/// Longest message that a user gets to see, in bytes: the guest's own part is cut at 4 KiB, of which escapes make five times as many.
+const MESSAGE_BYTES_MAX: usize = 24 << 10;
+
+fn main() -> Result<ExitCode, Box<dyn Error>> {
+    let arguments = Arguments::from_args();
+    let runtime = Arc::new(
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()?,
+    );
+    let registry = registry_of(Interruption::WatchPage)?;
+    let epochs = registry_of(Interruption::Epoch)?;
+
+    let mut files: Vec<PathBuf> = fs::read_dir(evil_guests())?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<_, std::io::Error>>()?;
+    files.sort();
+    let mut trials: Vec<Trial> = Vec::new();
+    for file in files {
+        let (registry, runtime) = (registry.clone(), Arc::clone(&runtime));
+        let name = file
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        if RUNNING_ON.iter().any(|start| name.starts_with(start)) {
+            let (epochs, runtime, file) = (epochs.clone(), Arc::clone(&runtime), file.clone());
+            trials.push(Trial::test(format!("epochs_{name}"), move || {
+                guest(&epochs, &runtime, &file)
+            }));
+        }
+        trials.push(Trial::test(name, move || guest(&registry, &runtime, &file)));
+    }
+    for (name, bytes, expected) in not_modules() {
+        let (registry, runtime) = (registry.clone(), Arc::clone(&runtime));
+        trials.push(Trial::test(name, move || {
+            not_a_module(&registry, &runtime, name, &bytes, expected)
+        }));
+    }
+    Ok(libtest_mimic::run(&arguments, trials).exit_code())
+}
+
+/// Small limits, so that guests reach them soon.
+fn registry_of(interruption: Interruption) -> wasmfusion::Result<Registry> {
+    let mut options = RegistryOptions::default();
+    options.interruption = interruption;
+    options.module_root = Some(evil_guests());
+    options.limits.call_timeout_ms = 100;
+    options.limits.describe_timeout_ms = 200;
+    options.limits.memory_bytes_max = 16 << 20;
+    options.limits.result_bytes_max = 1 << 20;
+    let registry = Registry::new(options);
+    registry.load_file(built_plugins().join("hello.wasm"))?;
+    Ok(registry)
+}
+
+/// What the comments at the top of a file expect.
+#[derive(Default)]
+struct Expected {
+    at_create: Vec<String>,
+    at_call: Vec<String>,
+    value: Option<String>,
+}
+
+impl Expected {
+    fn of(source: &str) -> Result<Self, Failed> {
+        let mut expected = Self::default();
+        let mut comments = source.lines().map_while(|line| line.strip_prefix(";; "));
+        if comments.next().is_none() {
+            return Err("the first line must say what the guest does".into());
+        }
+        for line in comments {
+            match line.split_once(": ") {
+                Some(("expect at create", text)) => expected.at_create.push(text.to_owned()),
+                Some(("expect at call", text)) => expected.at_call.push(text.to_owned()),
+                Some(("expect value", text)) => expected.value = Some(text.to_owned()),
+                _ => {}
+            }
+        }
+        let kinds = [
+            !expected.at_create.is_empty(),
+            !expected.at_call.is_empty(),
+            expected.value.is_some(),
+        ];
+        match kinds.iter().filter(|given| **given).count() {
+            1 => Ok(expected),
+            found => Err(format!("the comments at the top expect {found} things, not one").into()),
+        }
+    }
+}
+
+fn guest(registry: &Registry, runtime: &Runtime, file: &Path) -> Result<(), Failed> {
+    let expected = Expected::of(&fs::read_to_string(file)?)?;
+    let file = file.file_name().unwrap_or_default().to_string_lossy();
+    let ctx = new_session(registry, Arc::default())?;
+    let create = format!("CREATE FUNCTION evil() LANGUAGE WASM AS '{file}'");
+    if !expected.at_create.is_empty() {
+        refused(runtime, &ctx, &create, &file, &expected.at_create)?;
+        // Nothing is half created.
+        refused(
+            runtime,
+            &ctx,
+            "SELECT evil(1)",
+            "evil",
+            &["Invalid function".to_owned()],
+        )?;
+        return still_answers(runtime, &ctx);
+    }
+    run(runtime, &ctx, &create)?.map_err(|error| format!("{create}: {error}"))?;
+    for shape in SHAPES {
+        match &expected.value {
+            Some(value) => returns(runtime, &ctx, shape, value)?,
+            None => refused(
+                runtime,
+                &ctx,
+                shape,
+                "function evil (plugin evil)",
+                &expected.at_call,
+            )?,
+        }
+        still_answers(runtime, &ctx)?;
+    }
+    match run(runtime, &ctx, NO_ROWS)? {
+        Ok(batches) if batches.iter().all(|batch| batch.num_rows() == 0) => {}
+        Ok(_) => return Err("rows came out of nothing".into()),
+        Err(error) => told(
+            NO_ROWS,
+            &error,
+            "function evil (plugin evil)",
+            &expected.at_call,
+        )?,
+    }
+    still_answers(runtime, &ctx)
+}
+
+/// What is no module in text form cannot say in a comment what is expected.
+fn not_modules() -> Vec<(&'static str, Vec<u8>, &'static str)> {
+    let header = *b"\0asm\x01\0\0\0";
+    let mut cut = header.to_vec();
+    cut.extend([1, 100, 0]);
+    let mut locals = header.to_vec();
+    locals.extend([
+        1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0, 10, 10, 1, 8, 1, 0xff, 0xff, 0xff, 0xff, 0x0f, 0x7f, 0x0b,
+    ]);
+    vec![
+        ("not_wasm_empty", Vec::new(), "the module is empty"),
+        (
+            "not_wasm_text",
+            b"Dear Sir or Madam".to_vec(),
+            "this is not a WebAssembly module",
+        ),
+        (
+            "not_wasm_elf",
+            b"\x7fELF\x02\x01\x01\0\0\0\0\0".to_vec(),
+            "it starts with the bytes 7f 45 4c 46",
+        ),
+        (
+            "not_wasm_zeros",
+            vec![0; 1000],
+            "this is not a WebAssembly module",
+        ),
+        (
+            "not_wasm_version",
+            b"\0asm\x02\0\0\0".to_vec(),
+            "this is not a WebAssembly module",
+        ),
+        (
+            "not_wasm_short",
+            b"\0asm".to_vec(),
+            "this is not a WebAssembly module",
+        ),
+        (
+            "not_wasm_component",
+            b"\0asm\x0d\0\x01\0".to_vec(),
+            "this is a component",
+        ),
+        ("not_wasm_header_only", header.to_vec(), "0 memories"),
+        ("not_wasm_cut", cut, "malformed module"),
+        ("not_wasm_locals_billions", locals, "malformed module"),
+        (
+            "not_wasm_large",
+            vec![0; (32 << 20) + 1],
+            "`module_bytes_max`",
+        ),
+        (
+            "not_wasm_text_not_utf8",
+            b"(module \xff)".to_vec(),
+            "not UTF-8",
+        ),
+    ]
+}
+
+fn not_a_module(
+    registry: &Registry,
+    runtime: &Runtime,
+    name: &str,
+    bytes: &[u8],
+    expected: &str,
+) -> Result<(), Failed> {
+    let began = Instant::now();
+    let Err(error) = registry.load_bytes(name, bytes) else {
+        return Err("it was taken for a module".into());
+    };
+    in_time(name, began)?;
+    let message = error.to_string();
+    if !message.contains(expected) || !message.contains(name) {
+        return Err(format!("expected `{expected}` and `{name}` in: {message}").into());
+    }
+    still_answers(runtime, &new_session(registry, Arc::default())?)
+}
+
+/// Runs a statement to its end, in time.
+fn run(
+    runtime: &Runtime,
+    ctx: &SessionContext,
+    sql: &str,
+) -> Result<Result<Vec<RecordBatch>, DataFusionError>, Failed> {
+    let began = Instant::now();
+    let result = runtime.block_on(async { ctx.wasm_sql(sql).await?.collect().await });
+    in_time(sql, began)?;
+    Ok(result)
+}
+
+fn in_time(what: &str, began: Instant) -> Result<(), Failed> {
+    match began.elapsed() {
+        elapsed if elapsed > STATEMENT_MAX => Err(format!("{what}: took {elapsed:?}").into()),
+        _ => Ok(()),
+    }
+}
+
+/// That a statement fails, and that the message contains `name` and `texts`.
+fn refused(
+    runtime: &Runtime,
+    ctx: &SessionContext,
+    sql: &str,
+    name: &str,
+    texts: &[String],
+) -> Result<(), Failed> {
+    match run(runtime, ctx, sql)? {
+        Ok(_) => Err(format!("{sql}: expected an error with `{}`", texts.join("` and `")).into()),
+        Err(error) => told(sql, &error, name, texts),
+    }
+}
+
+fn told(sql: &str, error: &DataFusionError, name: &str, texts: &[String]) -> Result<(), Failed> {
+    let message = error.strip_backtrace();
+    for text in texts.iter().map(String::as_str).chain([name]) {
+        if !message.contains(text) {
+            return Err(format!("{sql}: expected `{text}` in: {message}").into());
+        }
+    }
+    if let Some(control) = message.chars().find(|c| c.is_control() && *c != '\n') {
+        return Err(
+            format!("{sql}: the control character {control:?} came through: {message:?}").into(),
+        );
+    }
+    if message.len() > MESSAGE_BYTES_MAX {
+        return Err(format!("{sql}: a message of {} bytes", message.len()).into());
+    }
+    Ok(())
+}
+
+/// That a query returns `value` in every row in which it does not return NULL, and in one at least.
+fn returns(runtime: &Runtime, ctx: &SessionContext, sql: &str, value: &str) -> Result<(), Failed> {
+    let batches = run(runtime, ctx, sql)?.map_err(|error| format!("{sql}: {error}"))?;
+    let mut rows = 0;
+    for column in batches.iter().map(|batch| batch.column(0)) {
+        for row in (0..column.len()).filter(|row| column.is_valid(*row)) {
+            let found = array_value_to_string(column, row)?;
+            if found != value {
+                return Err(format!("{sql}: expected {value}, found {found}").into());
+            }
+            rows += 1;
+        }
+    }
+    if rows == 0 {
+        Err(format!("{sql}: no rows").into())
+    } else {
+        Ok(())
+    }
+}
+
+/// That a well-behaved function gives the right answer in the same session.
+fn still_answers(runtime: &Runtime, ctx: &SessionContext) -> Result<(), Failed> {
+    returns(
+        runtime,
+        ctx,
+        "SELECT hello('again ' || value) FROM range(42, 43)",
+        "Hello, again 42!",
+    )
+}

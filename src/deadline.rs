@@ -1,0 +1,283 @@
+//! Stops guests that run too long or whose query is gone.
+//!
+//! One thread for the process, the watchdog, looks at every live instance once a millisecond. An instance whose
+//! call is past its deadline, or whose query was cancelled, is stopped in one of two ways ([`Interruption`]). On the
+//! path of a call this costs one store before and one swap after; the clock is a number that the watchdog advances.
+//!
+//! The watch page: `module/instrument.rs` gave the module a second memory of one page and a load from it in each loop. Taking
+//! the page away makes the next such load trap. The watchdog takes it while it holds the lock on the list of instances;
+//! `Watch::drop` leaves that list first and then gives the page back, before the memory's slot can be reused.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+use rustix::mm::{MprotectFlags, mprotect};
+use wasmtime::EngineWeak;
+
+use crate::error::{Error, Result};
+
+/// How a running guest is stopped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Interruption {
+    /// A page that the guest reads in each loop is taken away. Costs a few per cent in tight loops.
+    #[default]
+    WatchPage,
+    /// wasmtime's epochs: a counter is compared in each loop. Needs no `mprotect`; tight loops become up to four times slower.
+    Epoch,
+}
+
+/// How often the watchdog looks, and the unit of its clock.
+const TICK: Duration = Duration::from_millis(1);
+/// No call is running.
+const IDLE: u64 = 0;
+/// The watchdog has stopped the call.
+const STOPPED: u64 = u64::MAX;
+
+/// Cancels the calls of a query. Clones are the same switch.
+#[derive(Clone, Debug, Default)]
+pub struct Cancellation(Arc<AtomicBool>);
+
+impl Cancellation {
+    /// Stops the guests that run for this query, within some milliseconds, and those that would start.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    /// Whether [`Self::cancel`] was called.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// Why a call was stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// It ran longer than it may.
+    Deadline,
+    /// Its query was cancelled.
+    Cancelled,
+}
+
+/// What the watchdog does to stop a guest.
+pub(crate) enum Brake {
+    /// Takes this page away.
+    Page(WatchPage),
+    /// Advances this engine's epoch, so that all its guests ask [`WatchHandle::is_stopped`].
+    Epoch(EngineWeak),
+}
+
+/// The page of a guest's second memory.
+#[derive(Debug)]
+pub(crate) struct WatchPage {
+    address: *mut u8,
+    length: usize,
+}
+
+// SAFETY: the address is only ever handed to `mprotect`, which any thread may call.
+unsafe impl Send for WatchPage {}
+// SAFETY: as above.
+unsafe impl Sync for WatchPage {}
+
+impl WatchPage {
+    /// # Safety
+    ///
+    /// `address` and `length` must be whole pages of the host that belong to the second memory of one instance, which nobody
+    /// but that instance's code reads, and which must outlive the [`Watch`] that is made with this value.
+    pub(crate) unsafe fn new(address: *mut u8, length: usize) -> Self {
+        Self { address, length }
+    }
+
+    fn protect(&self, flags: MprotectFlags) {
+        // SAFETY: whole pages that are mapped (the contract of `new`), and no Rust reference to them exists.
+        if let Err(error) = unsafe { mprotect(self.address.cast(), self.length, flags) } {
+            tracing::error!(%error, "the watch page of a guest could not be protected");
+        }
+    }
+}
+
+/// An instance under watch, for as long as this value lives.
+pub(crate) struct Watch(Arc<Cell>);
+
+/// Asks for a guest whether it was stopped.
+pub(crate) struct WatchHandle(Arc<Cell>);
+
+struct Cell {
+    /// [`IDLE`], [`STOPPED`], or the tick at which the running call must be over.
+    state: AtomicU64,
+    /// Whether the page was taken; written under the watchdog's lock.
+    page_taken: AtomicBool,
+    brake: Brake,
+    cancellation: Cancellation,
+}
+
+impl Watch {
+    /// Puts an instance under watch.
+    pub(crate) fn new(brake: Brake, cancellation: Cancellation) -> Self {
+        let cell = Arc::new(Cell {
+            state: AtomicU64::new(IDLE),
+            page_taken: AtomicBool::new(false),
+            brake,
+            cancellation,
+        });
+        WATCHDOG.add(Arc::clone(&cell));
+        Self(cell)
+    }
+
+    /// Starts the clock of a call.
+    #[inline]
+    pub(crate) fn start(&self, timeout_ms: u64) {
+        // The running tick counts as over, so that a call gets all of its time and at most two ticks more.
+        let deadline = NOW
+            .load(Ordering::Relaxed)
+            .saturating_add(timeout_ms)
+            .saturating_add(1);
+        self.0
+            .state
+            .store(deadline.min(STOPPED - 1), Ordering::Relaxed);
+    }
+
+    /// Ends the call that [`Self::start`] began. If the watchdog was faster, says why it stopped the call: the instance must then not be
+    /// called again.
+    #[inline]
+    pub(crate) fn finish(&self) -> Option<Stop> {
+        // A swap, not a store: the watchdog's compare-and-swap either came first, and we see it, or fails.
+        if self.0.state.swap(IDLE, Ordering::AcqRel) != STOPPED {
+            None
+        } else if self.0.cancellation.is_cancelled() {
+            Some(Stop::Cancelled)
+        } else {
+            Some(Stop::Deadline)
+        }
+    }
+
+    pub(crate) fn handle(&self) -> WatchHandle {
+        WatchHandle(Arc::clone(&self.0))
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        WATCHDOG.remove(&self.0);
+        // The watchdog no longer has the cell, so nobody takes the page from here on.
+        if let Brake::Page(page) = &self.0.brake
+            && self.0.page_taken.load(Ordering::Acquire)
+        {
+            page.protect(MprotectFlags::READ | MprotectFlags::WRITE);
+        }
+    }
+}
+
+impl WatchHandle {
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.0.state.load(Ordering::Acquire) == STOPPED
+    }
+}
+
+impl Cell {
+    /// Stops the running call if it must not go on. Called by the watchdog, under its lock.
+    fn check(&self, now: u64) {
+        let state = self.state.load(Ordering::Relaxed);
+        if state == IDLE || state == STOPPED || (state > now && !self.cancellation.is_cancelled()) {
+            return;
+        }
+        // Fails if the call has just ended: then there is nothing to stop.
+        if self
+            .state
+            .compare_exchange(state, STOPPED, Ordering::AcqRel, Ordering::Relaxed)
+            .is_err()
+        {
+            return;
+        }
+        match &self.brake {
+            Brake::Page(page) => {
+                self.page_taken.store(true, Ordering::Release);
+                page.protect(MprotectFlags::empty());
+            }
+            Brake::Epoch(engine) => {
+                if let Some(engine) = engine.upgrade() {
+                    engine.increment_epoch();
+                }
+            }
+        }
+    }
+}
+
+/// Milliseconds since the watchdog began, as of its last look.
+static NOW: AtomicU64 = AtomicU64::new(0);
+
+static WATCHDOG: Watchdog = Watchdog {
+    began: LazyLock::new(Instant::now),
+    cells: Mutex::new(Vec::new()),
+    woken: Condvar::new(),
+};
+
+/// Starts the watchdog if it does not run yet. Without it nothing is ever stopped, so an engine is made only after this.
+///
+/// # Errors
+///
+/// If the operating system gives no thread.
+pub(crate) fn start() -> Result<()> {
+    static STARTED: Mutex<bool> = Mutex::new(false);
+    let mut started = STARTED.lock();
+    if !*started {
+        std::thread::Builder::new()
+            .name("wasmfusion-watchdog".into())
+            .spawn(|| WATCHDOG.run())
+            .map_err(|error| Error::Host {
+                what: "the thread that stops guests could not be started".into(),
+                reason: error.to_string(),
+            })?;
+        *started = true;
+    }
+    Ok(())
+}
+
+struct Watchdog {
+    began: LazyLock<Instant>,
+    cells: Mutex<Vec<Arc<Cell>>>,
+    /// Signalled when the first cell comes: without cells, the thread sleeps.
+    woken: Condvar,
+}
+
+impl Watchdog {
+    fn run(&self) -> ! {
+        loop {
+            {
+                let mut cells = self.cells.lock();
+                while cells.is_empty() {
+                    self.woken.wait(&mut cells);
+                }
+                let now = self.advance();
+                for cell in cells.iter() {
+                    cell.check(now);
+                }
+            }
+            std::thread::sleep(TICK);
+        }
+    }
+
+    /// Sets the clock. The thread may have slept, so whoever adds a cell does this too.
+    fn advance(&self) -> u64 {
+        let now = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        NOW.fetch_max(now, Ordering::Relaxed).max(now)
+    }
+
+    fn add(&self, cell: Arc<Cell>) {
+        self.advance();
+        let mut cells = self.cells.lock();
+        cells.push(cell);
+        if cells.len() == 1 {
+            self.woken.notify_one();
+        }
+    }
+
+    fn remove(&self, cell: &Arc<Cell>) {
+        let mut cells = self.cells.lock();
+        if let Some(place) = cells.iter().rposition(|other| Arc::ptr_eq(other, cell)) {
+            cells.swap_remove(place);
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! wasmtime engines: one for each configuration, for the whole process.
+//!
+//! Code compiled for one engine runs in no other, and an engine reserves the address space for all its instances,
+//! so engines are shared by all registries whose [`EngineSettings`] agree.
+
+use std::num::NonZeroUsize;
+use std::sync::LazyLock;
+
+use dashmap::DashMap;
+use wasmtime::{
+    Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
+    WasmBacktraceDetails,
+};
+
+use crate::deadline::{self, Interruption};
+use crate::error::{Error, Result};
+use crate::limits::Limits;
+
+/// Memories of an instance: the guest's own and the watch page.
+const MEMORIES_PER_INSTANCE: u32 = 2;
+/// Tables that a module may define. Toolchains make one.
+const TABLES_PER_INSTANCE: u32 = 4;
+/// Bytes of each memory that are cleared by hand, not by the kernel, when an instance ends. Small guests then start without page faults.
+const KEEP_RESIDENT_BYTES: usize = 128 << 10;
+/// Frames of a guest's stack that a trap's backtrace holds.
+const BACKTRACE_FRAMES_MAX: usize = 16;
+
+/// What makes two engines different.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct EngineSettings {
+    interruption: Interruption,
+    stack_bytes_max: usize,
+    instances_max: u32,
+    table_elements_max: usize,
+}
+
+impl EngineSettings {
+    pub(crate) fn new(limits: &Limits, interruption: Interruption) -> Self {
+        Self {
+            interruption,
+            stack_bytes_max: limits.stack_bytes_max,
+            instances_max: limits.instances_max,
+            table_elements_max: usize::try_from(limits.table_elements_max).unwrap_or(usize::MAX),
+        }
+    }
+
+    /// The engine with these settings, made when it is first asked for.
+    ///
+    /// # Errors
+    ///
+    /// If wasmtime refuses the configuration, or the address space cannot be had.
+    pub(crate) fn engine(self) -> Result<Engine> {
+        static ENGINES: LazyLock<DashMap<EngineSettings, Engine>> = LazyLock::new(DashMap::new);
+        deadline::start()?;
+        let engine = ENGINES
+            .entry(self)
+            .or_try_insert_with(|| Engine::new(&self.config()))?;
+        Ok(engine.clone())
+    }
+
+    fn config(self) -> Config {
+        let mut pool = PoolingAllocationConfig::new();
+        pool.total_core_instances(self.instances_max)
+            .total_memories(self.instances_max.saturating_mul(MEMORIES_PER_INSTANCE))
+            .total_tables(self.instances_max.saturating_mul(TABLES_PER_INSTANCE))
+            .max_memories_per_module(MEMORIES_PER_INSTANCE)
+            .max_tables_per_module(TABLES_PER_INSTANCE)
+            .table_elements(self.table_elements_max)
+            .linear_memory_keep_resident(KEEP_RESIDENT_BYTES)
+            .table_keep_resident(KEEP_RESIDENT_BYTES)
+            .pagemap_scan(Enabled::No);
+
+        let mut config = Config::new();
+        config
+            .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
+            .max_wasm_stack(self.stack_bytes_max)
+            .cranelift_opt_level(OptLevel::Speed)
+            // Symbols are resolved from the module as its author built it, not from the one that we rewrote.
+            .wasm_backtrace_details(WasmBacktraceDetails::Disable)
+            .wasm_backtrace_max_frames(NonZeroUsize::new(BACKTRACE_FRAMES_MAX))
+            .epoch_interruption(self.interruption == Interruption::Epoch)
+            // What `module::validate` refuses by name is off here too. The second memory is the watch page.
+            .wasm_multi_memory(true)
+            .wasm_memory64(false)
+            .wasm_tail_call(false)
+            .wasm_relaxed_simd(false)
+            .wasm_custom_page_sizes(false)
+            .wasm_wide_arithmetic(false);
+        config
+    }
+}
+
+impl From<wasmtime::Error> for Error {
+    fn from(error: wasmtime::Error) -> Self {
+        Self::Host {
+            what: "the WebAssembly engine could not be started".into(),
+            reason: format!("{error:#}"),
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! What DataFusion sees of a plugin's functions, and the path of a call. Start with [`scalar`].
+//!
+//! [`scalar`] answers DataFusion's questions, [`signature`] decides which overload fits which arguments, [`bind`] asks the guest where
+//! the manifest leaves that to it, and [`call`] takes one batch into a guest and back.
+
+mod bind;
+mod call;
+mod scalar;
+mod signature;
+
+pub use scalar::ScalarFunction;
+pub(crate) use scalar::rank;
+pub(crate) use signature::same_type;

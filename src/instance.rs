@@ -1,0 +1,609 @@
+//! One instance of a module: its store, its memory, its exports, and how a call of them ends.
+//!
+//! An instance serves one stream. Whatever goes wrong in it is a [`Failure`], after which it [`is spent`](Instance::is_spent) and is
+//! never called again. This room knows no columns and no functions of SQL, only exports and bytes.
+
+use arrow::array::ArrayRef;
+use arrow::datatypes::DataType;
+use wasmfusion_abi::{BUFFER_ALIGN, Slice};
+use wasmtime::{
+    Memory, PoolConcurrencyLimitError, ResourceLimiter, Store, TypedFunc, UpdateDeadline,
+    WasmBacktrace,
+};
+
+use crate::compiled::CompiledModule;
+use crate::deadline::{Brake, Cancellation, Interruption, Stop, Watch, WatchPage};
+use crate::error::{Error, FunctionId, Trap};
+use crate::limits::Limits;
+use crate::memory::GuestMemory;
+use crate::module::{self, ManifestError, ModuleError};
+
+/// Native stack that the host itself may need below a guest: signal frames, libcalls.
+const HOST_STACK_BYTES: usize = 256 << 10;
+/// Smallest region that is asked of a guest, in bytes.
+const REGION_BYTES_MIN: u32 = 4 << 10;
+/// Frames of the guest's stack that an error shows.
+const FRAMES_SHOWN_MAX: usize = 8;
+
+/// Who pays for a guest's memory. Dropping it gives everything back.
+pub(crate) trait MemoryAccount: Send + Sync {
+    /// Takes `bytes` more.
+    ///
+    /// # Errors
+    ///
+    /// What the payer says if there is no room.
+    fn try_grow(&self, bytes: usize) -> Result<(), String>;
+}
+
+/// What the guest is called for, which decides how long it may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// To start, to say its version, to describe itself.
+    Describe,
+    /// For a query.
+    Call,
+}
+
+impl Phase {
+    fn timeout_ms(self, limits: &Limits) -> u64 {
+        match self {
+            Self::Describe => limits.describe_timeout_ms,
+            Self::Call => limits.call_timeout_ms,
+        }
+    }
+
+    fn setting(self) -> &'static str {
+        match self {
+            Self::Describe => "describe_timeout_ms",
+            Self::Call => "call_timeout_ms",
+        }
+    }
+}
+
+/// Why a call gave no answer. Everything that can end a guest, before it is told to a user.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    Stopped {
+        stop: Stop,
+        phase: Phase,
+    },
+    Memory {
+        wanted: usize,
+    },
+    Account {
+        wanted: usize,
+        reason: String,
+    },
+    Tables {
+        wanted: usize,
+    },
+    StackOverflow,
+    Trap(Trap),
+    /// The guest's `wasmfusion_alloc` said that it has no room.
+    NoRoom {
+        wanted: u64,
+    },
+    /// The guest's `wasmfusion_alloc` broke the interface.
+    BadRegion {
+        address: u32,
+        size: u32,
+    },
+    /// As many instances live as may.
+    Instances,
+    /// The host could not make an instance.
+    Instantiate(String),
+}
+
+impl Failure {
+    /// The failure as a user reads it.
+    pub(crate) fn into_error(self, function: FunctionId, limits: &Limits) -> Error {
+        match self {
+            Self::Stopped {
+                stop: Stop::Cancelled,
+                ..
+            } => Error::Cancelled { function },
+            Self::Stopped {
+                stop: Stop::Deadline,
+                phase,
+            } => Error::Limit {
+                function,
+                what: format!(
+                    "ran longer than {} ms in one call and was stopped",
+                    phase.timeout_ms(limits)
+                ),
+                setting: phase.setting(),
+            },
+            Self::Memory { wanted } => Error::Limit {
+                function,
+                what: format!(
+                    "wanted {wanted} bytes of memory, the limit is {}",
+                    limits.memory_bytes_max
+                ),
+                setting: "memory_bytes_max",
+            },
+            Self::NoRoom { wanted } => Error::Limit {
+                function,
+                what: format!(
+                    "has no room for a batch of {wanted} bytes in its memory, whose limit is {}",
+                    limits.memory_bytes_max
+                ),
+                setting: "memory_bytes_max",
+            },
+            Self::Tables { wanted } => Error::Limit {
+                function,
+                what: format!(
+                    "wanted tables of {wanted} elements, the limit is {}",
+                    limits.table_elements_max
+                ),
+                setting: "table_elements_max",
+            },
+            Self::StackOverflow => Error::Limit {
+                function,
+                what: format!(
+                    "called itself too deeply, the limit is {} bytes of stack",
+                    limits.stack_bytes_max
+                ),
+                setting: "stack_bytes_max",
+            },
+            Self::Account { wanted, reason } => Error::MemoryPool {
+                function,
+                bytes: wanted,
+                reason,
+            },
+            Self::Trap(trap) => Error::Trap { function, trap },
+            Self::BadRegion { address, size } => Error::Trap {
+                function,
+                trap: Trap {
+                    what: format!(
+                        "wasmfusion_alloc returned {size} bytes at address {address}, which do not start at a multiple of {BUFFER_ALIGN} inside its memory"
+                    ),
+                    frames: Vec::new(),
+                },
+            },
+            Self::Instances => Error::Limit {
+                function,
+                what: format!(
+                    "found {} instances of plugins alive, as many as there may be",
+                    limits.instances_max
+                ),
+                setting: "instances_max",
+            },
+            Self::Instantiate(reason) => Error::Host {
+                what: format!("no instance could be made for function {function}"),
+                reason,
+            },
+        }
+    }
+}
+
+/// What the store holds: the limits of this instance.
+pub(crate) struct HostState {
+    memory_bytes_max: usize,
+    table_elements_max: usize,
+    table_elements: usize,
+    memory_bytes: usize,
+    account: Option<Box<dyn MemoryAccount>>,
+    /// The growth that was refused last: if the guest fails after that, this is why.
+    refused: Option<Failure>,
+}
+
+impl ResourceLimiter for HostState {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        if desired > self.memory_bytes_max {
+            self.refused = Some(Failure::Memory { wanted: desired });
+            return Ok(false);
+        }
+        let bytes = desired.saturating_sub(current);
+        if let Some(account) = &self.account
+            && let Err(reason) = account.try_grow(bytes)
+        {
+            self.refused = Some(Failure::Account {
+                wanted: bytes,
+                reason,
+            });
+            return Ok(false);
+        }
+        self.memory_bytes += bytes;
+        Ok(true)
+    }
+
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let wanted = self
+            .table_elements
+            .saturating_add(desired.saturating_sub(current));
+        if wanted > self.table_elements_max {
+            self.refused = Some(Failure::Tables { wanted });
+            return Ok(false);
+        }
+        self.table_elements = wanted;
+        Ok(true)
+    }
+}
+
+/// The host's region in guest memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Region {
+    pub(crate) address: u32,
+    pub(crate) size: u32,
+}
+
+/// An instance of a module.
+pub(crate) struct Instance {
+    // Before the store: the watch gives its page back before the store gives the memory back.
+    watch: Watch,
+    store: Store<HostState>,
+    instance: wasmtime::Instance,
+    memory: Memory,
+    alloc: TypedFunc<(u32, u32), u32>,
+    /// By place in the manifest; looked up at a function's first call.
+    functions: Vec<Option<TypedFunc<u32, i32>>>,
+    region: Region,
+    bound: Vec<Bound>,
+    spent: bool,
+}
+
+/// A function that was bound in an instance, and to what.
+pub(crate) struct Bound {
+    /// Place of the function in the manifest.
+    pub(crate) place: usize,
+    /// Types of the arguments.
+    pub(crate) types: Vec<DataType>,
+    /// The arguments that were constants.
+    pub(crate) constants: Vec<Option<ArrayRef>>,
+    /// What the guest calls the binding.
+    pub(crate) handle: u32,
+}
+
+impl Instance {
+    /// Makes an instance and runs its `start` function, if it has one.
+    pub(crate) fn new(
+        module: &CompiledModule,
+        cancellation: Cancellation,
+        account: Option<Box<dyn MemoryAccount>>,
+    ) -> Result<Self, Failure> {
+        let limits = module.limits();
+        let state = HostState {
+            // The watch page counts as memory of the instance.
+            memory_bytes_max: usize::try_from(limits.memory_bytes_max).unwrap_or(usize::MAX),
+            table_elements_max: usize::try_from(limits.table_elements_max).unwrap_or(usize::MAX),
+            table_elements: 0,
+            memory_bytes: 0,
+            account,
+            refused: None,
+        };
+        let mut store = Store::new(module.engine(), state);
+        store.limiter(|state| state);
+        if module.interruption() == Interruption::Epoch {
+            store.set_epoch_deadline(1);
+        }
+        let instance = match module.pre().instantiate(&mut store) {
+            Ok(instance) => instance,
+            Err(error) => {
+                return Err(store.data_mut().refused.take().unwrap_or_else(|| {
+                    match error.downcast_ref::<PoolConcurrencyLimitError>() {
+                        Some(_) => Failure::Instances,
+                        None => Failure::Instantiate(format!("{error:#}")),
+                    }
+                }));
+            }
+        };
+        let exports = module.exports();
+        let missing = || Failure::Instantiate("an export that was checked at load is gone".into());
+        let memory = exports
+            .memory
+            .as_ref()
+            .and_then(|e| instance.get_module_export(&mut store, e))
+            .and_then(|e| e.into_memory())
+            .ok_or_else(missing)?;
+        let alloc = exports
+            .alloc
+            .as_ref()
+            .and_then(|e| instance.get_module_export(&mut store, e))
+            .and_then(|e| e.into_func())
+            .and_then(|f| f.typed(&store).ok())
+            .ok_or_else(missing)?;
+        let watch = match module.interruption() {
+            Interruption::WatchPage => {
+                let page = exports
+                    .watch
+                    .as_ref()
+                    .and_then(|e| instance.get_module_export(&mut store, e))
+                    .and_then(|e| e.into_memory())
+                    .ok_or_else(missing)?;
+                // SAFETY: the page is the memory that instrumentation appended: one wasm page, which neither grows nor moves, exported
+                // under a reserved name, read by the instance's own code alone. `Instance` drops the watch before the store.
+                let page = unsafe { WatchPage::new(page.data_ptr(&store), page.data_size(&store)) };
+                Watch::new(Brake::Page(page), cancellation)
+            }
+            Interruption::Epoch => {
+                let watch = Watch::new(Brake::Epoch(module.engine().weak()), cancellation);
+                let handle = watch.handle();
+                store.epoch_deadline_callback(move |_| {
+                    if handle.is_stopped() {
+                        Ok(UpdateDeadline::Interrupt)
+                    } else {
+                        Ok(UpdateDeadline::Continue(1))
+                    }
+                });
+                watch
+            }
+        };
+        let mut this = Self {
+            watch,
+            store,
+            instance,
+            memory,
+            alloc,
+            functions: vec![None; exports.functions.len()],
+            region: Region::default(),
+            bound: Vec::new(),
+            spent: false,
+        };
+        if let Some(start) = &exports.start {
+            let start: TypedFunc<(), ()> = this.export(start).ok_or_else(missing)?;
+            this.run(module, Phase::Describe, None, |store| start.call(store, ()))?;
+        }
+        Ok(this)
+    }
+
+    /// Whether a call has failed in this instance, so that its memory cannot be trusted to hold together.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.spent
+    }
+
+    /// The guest's memory. While this is held the guest cannot run.
+    #[inline]
+    pub(crate) fn memory(&mut self) -> GuestMemory<'_> {
+        GuestMemory::new(self.memory.data_mut(&mut self.store))
+    }
+
+    /// What was bound in this instance.
+    pub(crate) fn bound(&self) -> &[Bound] {
+        &self.bound
+    }
+
+    /// Adds to what was bound in this instance.
+    pub(crate) fn remember(&mut self, bound: Bound) {
+        self.bound.push(bound);
+    }
+
+    /// Bytes of memory that the instance holds, the watch page included.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.store.data().memory_bytes
+    }
+
+    /// The host's region, with room for `size` bytes at least.
+    #[inline]
+    pub(crate) fn region(&mut self, module: &CompiledModule, size: u64) -> Result<Region, Failure> {
+        if u64::from(self.region.size) >= size {
+            Ok(self.region)
+        } else {
+            self.grow_region(module, size)
+        }
+    }
+
+    #[cold]
+    fn grow_region(&mut self, module: &CompiledModule, wanted: u64) -> Result<Region, Failure> {
+        // Powers of two, so that batches of about one size ask once; no slack where a batch is large.
+        let generous = wanted.next_power_of_two().max(u64::from(REGION_BYTES_MIN));
+        let size = if wanted > (16 << 20) {
+            wanted.next_multiple_of(64 << 10)
+        } else {
+            generous
+        };
+        let Ok(size) = u32::try_from(size) else {
+            return Err(Failure::NoRoom { wanted });
+        };
+        let alloc = self.alloc.clone();
+        let address = self.run(module, Phase::Call, None, |store| {
+            alloc.call(store, (size, BUFFER_ALIGN))
+        })?;
+        if address == 0 {
+            self.spent = true;
+            return Err(self
+                .store
+                .data_mut()
+                .refused
+                .take()
+                .unwrap_or(Failure::NoRoom { wanted }));
+        }
+        let end = u64::from(address) + u64::from(size);
+        if address % BUFFER_ALIGN != 0 || end > self.memory.data_size(&self.store) as u64 {
+            self.spent = true;
+            return Err(Failure::BadRegion { address, size });
+        }
+        self.region = Region { address, size };
+        Ok(self.region)
+    }
+
+    /// Calls the function at `place` in the manifest with a frame whose error is at `error_address`.
+    #[inline]
+    pub(crate) fn call_function(
+        &mut self,
+        module: &CompiledModule,
+        place: usize,
+        frame: u32,
+        error_address: u32,
+    ) -> Result<i32, Failure> {
+        let function = match self.functions.get(place) {
+            Some(Some(function)) => function.clone(),
+            _ => self.resolve(module, place)?,
+        };
+        self.run(module, Phase::Call, Some(error_address), |store| {
+            function.call(store, frame)
+        })
+    }
+
+    /// Calls `wasmfusion_bind`.
+    pub(crate) fn call_bind(
+        &mut self,
+        module: &CompiledModule,
+        frame: u32,
+        error_address: u32,
+    ) -> Result<i32, Failure> {
+        let bind: Option<TypedFunc<u32, i32>> = module
+            .exports()
+            .bind
+            .as_ref()
+            .and_then(|bind| self.export(bind));
+        let bind = bind.ok_or_else(|| Failure::Instantiate("wasmfusion_bind is gone".into()))?;
+        self.run(module, Phase::Call, Some(error_address), |store| {
+            bind.call(store, frame)
+        })
+    }
+
+    /// Calls an export that takes nothing and returns an i32: `wasmfusion_abi_version`, `wasmfusion_describe`.
+    pub(crate) fn call_plain(
+        &mut self,
+        module: &CompiledModule,
+        export: &wasmtime::ModuleExport,
+    ) -> Result<i32, Failure> {
+        let function: TypedFunc<(), i32> = self.export(export).ok_or_else(|| {
+            Failure::Instantiate("an export that was checked at load is gone".into())
+        })?;
+        self.run(module, Phase::Describe, None, |store| {
+            function.call(store, ())
+        })
+    }
+
+    #[cold]
+    fn resolve(
+        &mut self,
+        module: &CompiledModule,
+        place: usize,
+    ) -> Result<TypedFunc<u32, i32>, Failure> {
+        let export = module.exports().functions.get(place).cloned().flatten();
+        let function: TypedFunc<u32, i32> = export
+            .and_then(|export| self.export(&export))
+            .ok_or_else(|| {
+                Failure::Instantiate("a function that was checked at load is gone".into())
+            })?;
+        if let Some(slot) = self.functions.get_mut(place) {
+            *slot = Some(function.clone());
+        }
+        Ok(function)
+    }
+
+    fn export<P: wasmtime::WasmParams, R: wasmtime::WasmResults>(
+        &mut self,
+        export: &wasmtime::ModuleExport,
+    ) -> Option<TypedFunc<P, R>> {
+        self.instance
+            .get_module_export(&mut self.store, export)?
+            .into_func()?
+            .typed(&self.store)
+            .ok()
+    }
+
+    /// Runs guest code under the watch, with enough native stack for all the stack that a guest may use.
+    #[inline]
+    fn run<R>(
+        &mut self,
+        module: &CompiledModule,
+        phase: Phase,
+        error_address: Option<u32>,
+        call: impl FnOnce(&mut Store<HostState>) -> wasmtime::Result<R>,
+    ) -> Result<R, Failure> {
+        let stack_bytes = module.limits().stack_bytes_max + HOST_STACK_BYTES;
+        self.watch.start(phase.timeout_ms(module.limits()));
+        let store = &mut self.store;
+        let result = stacker::maybe_grow(stack_bytes, stack_bytes * 2, || call(store));
+        match (self.watch.finish(), result) {
+            (None, Ok(result)) => Ok(result),
+            (Some(stop), _) => {
+                self.spent = true;
+                Err(Failure::Stopped { stop, phase })
+            }
+            (None, Err(error)) => {
+                self.spent = true;
+                Err(self.explain(module, error_address, &error))
+            }
+        }
+    }
+
+    /// Why a call trapped.
+    #[cold]
+    fn explain(
+        &mut self,
+        module: &CompiledModule,
+        error_address: Option<u32>,
+        error: &wasmtime::Error,
+    ) -> Failure {
+        let trap = error.downcast_ref::<wasmtime::Trap>().copied();
+        if trap == Some(wasmtime::Trap::StackOverflow) {
+            return Failure::StackOverflow;
+        }
+        if let Some(refused) = self.store.data_mut().refused.take() {
+            return refused;
+        }
+        let message = error_address.and_then(|address| self.message(module, address));
+        let what = message.unwrap_or_else(|| match trap {
+            Some(trap) => trap.to_string(),
+            None => format!("{error:#}"),
+        });
+        let frames = error
+            .downcast_ref::<WasmBacktrace>()
+            .map(WasmBacktrace::frames)
+            .unwrap_or_default();
+        let frames = frames
+            .iter()
+            .take(FRAMES_SHOWN_MAX)
+            .map(|frame| module.symbol(frame.func_index(), frame.func_offset()))
+            .collect();
+        Failure::Trap(Trap { what, frames })
+    }
+
+    /// The manifest, whose [`Slice`] is at `address`.
+    pub(crate) fn manifest_bytes(
+        &mut self,
+        module: &CompiledModule,
+        address: u32,
+    ) -> Result<Vec<u8>, ModuleError> {
+        let memory = self.memory();
+        let Slice { address, length } = memory
+            .read("the manifest's address and length", address)
+            .map_err(ManifestError::from)?;
+        let max = module.limits().manifest_bytes_max;
+        if length as usize > max {
+            return Err(ManifestError::TooLarge {
+                bytes: length as usize,
+                max,
+            }
+            .into());
+        }
+        Ok(memory
+            .slice("the manifest", address, length as usize, 1)
+            .map_err(ManifestError::from)?
+            .to_vec())
+    }
+
+    /// The error message that the guest left in a frame, escaped and cut. `None` if there is none.
+    #[cold]
+    pub(crate) fn message(
+        &mut self,
+        module: &CompiledModule,
+        error_address: u32,
+    ) -> Option<String> {
+        let bytes_max = module.limits().error_bytes_max;
+        let memory = self.memory();
+        let Slice { address, length } = memory.read("error", error_address).ok()?;
+        // A length that lies is cut at the end of memory. One byte more than is shown, so that the cut is seen.
+        let available = memory.len().saturating_sub(address as usize);
+        let shown = (length as usize)
+            .min(bytes_max.saturating_add(1))
+            .min(available);
+        let bytes = memory.slice("error message", address, shown, 1).ok()?;
+        (!bytes.is_empty())
+            .then(|| module::escape_lines(&String::from_utf8_lossy(bytes), bytes_max))
+    }
+}

@@ -1,0 +1,51 @@
+//! Sandboxed WebAssembly functions for Apache DataFusion.
+//!
+//! ```text
+//! SQL ──▶ DataFusion's plan ──▶ ScalarFunction::invoke_with_args          function/scalar.rs
+//!              │                    │ constants, NULLs, overloads          function/call.rs
+//!    scope/  one instance a stream  │ lease the stream's instance          scope/mod.rs
+//!                                   │ write the columns into guest memory  columns/write.rs
+//!                                   │ call the export under the watchdog   instance.rs, deadline.rs
+//!                                   │ check and read what came back        columns/read.rs
+//!                                   ▼
+//!                               ColumnarValue
+//! ```
+//!
+//! Plugins come in through [`Registry`]; a session takes them with [`SessionContextExt::register_plugins`].
+//!
+//! ```no_run
+//! # async fn example() -> datafusion::error::Result<()> {
+//! use datafusion::prelude::SessionContext;
+//! use wasmfusion::{Registry, SessionContextExt};
+//!
+//! let registry = Registry::default();
+//! registry.load_file("geo.wasm")?;
+//! let ctx = SessionContext::new();
+//! ctx.register_plugins(&registry)?;
+//! ctx.sql("SELECT great_circle_km(52.5, 13.4, 48.9, 2.4)").await?.show().await?;
+//! # Ok(()) }
+//! ```
+
+pub mod columns;
+mod compiled;
+mod deadline;
+mod engine;
+mod error;
+mod function;
+mod instance;
+mod limits;
+pub mod memory;
+pub mod module;
+mod plugin;
+mod registry;
+mod scope;
+mod sql;
+
+pub use deadline::{Cancellation, Interruption};
+pub use error::{Error, FunctionId, Result, Trap};
+pub use function::ScalarFunction;
+pub use limits::Limits;
+pub use plugin::Plugin;
+pub use registry::{Registry, RegistryOptions};
+pub use scope::{StreamScope, WasmExec, WasmRule};
+pub use sql::{SessionContextExt, WasmFunctionFactory};

@@ -1,0 +1,301 @@
+//! The operator that stands around another one and gives its streams what guests need.
+
+use std::any::Any;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{Result, Statistics};
+use datafusion::config::ConfigOptions;
+use datafusion::execution::{RecordBatchStream, SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::OrderingRequirements;
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_plan::distribution_requirements::InputDistributionRequirements;
+use datafusion::physical_plan::execution_plan::{
+    CardinalityEffect, ChildrenPropertiesMode, InvariantLevel,
+};
+use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricsSet};
+use datafusion::physical_plan::statistics::{ChildStats, StatisticsArgs};
+use datafusion::physical_plan::{
+    DisplayAs, DisplayFormatType, Distribution, ExecutionPlan, PlanProperties,
+    ReplaceChildrenOptions,
+};
+use futures::{Stream, StreamExt};
+
+use super::StreamScope;
+use super::query::QueryGuards;
+
+/// Stands around an operator of a plan that calls WebAssembly functions.
+///
+/// Around an operator whose expressions call them, it gives each stream a [`StreamScope`]. Around the root of the plan, it
+/// cancels the query's guests when the consumer drops the stream. In everything else it is the operator inside:
+/// name, children, properties, `downcast_ref`.
+#[derive(Debug)]
+pub struct WasmExec {
+    inner: Arc<dyn ExecutionPlan>,
+    /// What `inner` calls, for `EXPLAIN`: `slugify@text`. Empty if it calls nothing.
+    functions: Arc<[String]>,
+    /// There if `inner` is the root.
+    guards: Option<QueryGuards>,
+    metrics: ExecutionPlanMetricsSet,
+}
+
+impl WasmExec {
+    pub(super) fn new(inner: Arc<dyn ExecutionPlan>, functions: Arc<[String]>, root: bool) -> Self {
+        Self {
+            inner,
+            functions,
+            guards: root.then(QueryGuards::default),
+            metrics: ExecutionPlanMetricsSet::new(),
+        }
+    }
+
+    /// The `WasmExec` that `plan` is, if it is one. (`downcast_ref` would look through it.)
+    pub(super) fn of(plan: &dyn ExecutionPlan) -> Option<&Self> {
+        (plan as &dyn Any).downcast_ref()
+    }
+
+    /// The same, around the root of a plan.
+    pub(super) fn at_root(&self) -> Self {
+        Self::new(Arc::clone(&self.inner), Arc::clone(&self.functions), true)
+    }
+
+    /// The functions that the operator inside calls, as `function@plugin`.
+    pub fn functions(&self) -> &[String] {
+        &self.functions
+    }
+
+    /// The same around another operator.
+    fn around(&self, inner: Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
+        Arc::new(Self::new(
+            inner,
+            Arc::clone(&self.functions),
+            self.guards.is_some(),
+        ))
+    }
+}
+
+impl DisplayAs for WasmExec {
+    fn fmt_as(&self, t: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt_as(t, f)?;
+        if self.functions.is_empty() {
+            return Ok(());
+        }
+        match t {
+            DisplayFormatType::TreeRender => writeln!(f, "wasm={}", self.functions.join(", ")),
+            _ => write!(f, ", wasm=[{}]", self.functions.join(", ")),
+        }
+    }
+}
+
+impl ExecutionPlan for WasmExec {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    fn downcast_delegate(&self) -> Option<&dyn ExecutionPlan> {
+        Some(self.inner.as_ref())
+    }
+
+    fn schema(&self) -> SchemaRef {
+        self.inner.schema()
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        self.inner.properties()
+    }
+
+    fn check_invariants(&self, check: InvariantLevel) -> Result<()> {
+        self.inner.check_invariants(check)
+    }
+
+    fn dynamic_expressions_produced(&self) -> Vec<Arc<dyn PhysicalExpr>> {
+        self.inner.dynamic_expressions_produced()
+    }
+
+    #[expect(
+        deprecated,
+        reason = "until DataFusion removes it, what is inside may implement only this one"
+    )]
+    fn required_input_distribution(&self) -> Vec<Distribution> {
+        self.inner.required_input_distribution()
+    }
+
+    fn input_distribution_requirements(&self) -> InputDistributionRequirements {
+        self.inner.input_distribution_requirements()
+    }
+
+    fn required_input_ordering(&self) -> Vec<Option<OrderingRequirements>> {
+        self.inner.required_input_ordering()
+    }
+
+    fn maintains_input_order(&self) -> Vec<bool> {
+        self.inner.maintains_input_order()
+    }
+
+    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
+        self.inner.benefits_from_input_partitioning()
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        self.inner.children()
+    }
+
+    fn apply_expressions(
+        &self,
+        f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        self.inner.apply_expressions(f)
+    }
+
+    fn replace_children(
+        self: Arc<Self>,
+        children: Vec<Arc<dyn ExecutionPlan>>,
+        options: ReplaceChildrenOptions,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(self.around(Arc::clone(&self.inner).replace_children(children, options)?))
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        children: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        self.replace_children(
+            children,
+            ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute),
+        )
+    }
+
+    fn reset_state(self: Arc<Self>) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(self.around(Arc::clone(&self.inner).reset_state()?))
+    }
+
+    fn repartitioned(
+        &self,
+        target_partitions: usize,
+        config: &ConfigOptions,
+    ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        Ok(self
+            .inner
+            .repartitioned(target_partitions, config)?
+            .map(|inner| self.around(inner)))
+    }
+
+    fn execute(
+        &self,
+        partition: usize,
+        context: Arc<TaskContext>,
+    ) -> Result<SendableRecordBatchStream> {
+        match &self.guards {
+            None => self.scoped(partition, context),
+            Some(guards) => {
+                let partitions = self.properties().partitioning.partition_count();
+                guards.guard(&context, partitions, |context| {
+                    self.scoped(partition, context)
+                })
+            }
+        }
+    }
+
+    fn metrics(&self) -> Option<MetricsSet> {
+        let own = self.metrics.clone_inner();
+        match self.inner.metrics() {
+            Some(inner) => Some(inner.into_iter().chain(own).collect()),
+            None => Some(own),
+        }
+    }
+
+    #[expect(
+        deprecated,
+        reason = "until DataFusion removes it, what is inside may implement only this one"
+    )]
+    fn partition_statistics(&self, partition: Option<usize>) -> Result<Arc<Statistics>> {
+        self.inner.partition_statistics(partition)
+    }
+
+    fn statistics_from_inputs(
+        &self,
+        input_stats: &[Arc<Statistics>],
+        args: &StatisticsArgs,
+    ) -> Result<Arc<Statistics>> {
+        self.inner.statistics_from_inputs(input_stats, args)
+    }
+
+    fn child_stats_requests(&self, partition: Option<usize>) -> Vec<ChildStats> {
+        self.inner.child_stats_requests(partition)
+    }
+
+    fn supports_limit_pushdown(&self) -> bool {
+        self.inner.supports_limit_pushdown()
+    }
+
+    fn with_fetch(&self, limit: Option<usize>) -> Option<Arc<dyn ExecutionPlan>> {
+        self.inner.with_fetch(limit).map(|inner| self.around(inner))
+    }
+
+    fn fetch(&self) -> Option<usize> {
+        self.inner.fetch()
+    }
+
+    fn cardinality_effect(&self) -> CardinalityEffect {
+        self.inner.cardinality_effect()
+    }
+
+    fn with_new_state(&self, state: Arc<dyn Any + Send + Sync>) -> Option<Arc<dyn ExecutionPlan>> {
+        self.inner
+            .with_new_state(state)
+            .map(|inner| self.around(inner))
+    }
+
+    fn with_preserve_order(&self, preserve_order: bool) -> Option<Arc<dyn ExecutionPlan>> {
+        self.inner
+            .with_preserve_order(preserve_order)
+            .map(|inner| self.around(inner))
+    }
+}
+
+impl WasmExec {
+    fn scoped(
+        &self,
+        partition: usize,
+        context: Arc<TaskContext>,
+    ) -> Result<SendableRecordBatchStream> {
+        if self.functions.is_empty() {
+            return self.inner.execute(partition, context);
+        }
+        let scope = StreamScope::new(&context, &self.metrics, partition);
+        Ok(Box::pin(ScopedStream {
+            scope: Some(Box::new(scope)),
+            inner: self.inner.execute(partition, context)?,
+        }))
+    }
+}
+
+/// A stream that is polled with its scope at hand.
+struct ScopedStream {
+    scope: Option<Box<StreamScope>>,
+    inner: SendableRecordBatchStream,
+}
+
+impl Stream for ScopedStream {
+    type Item = Result<RecordBatch>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let Self { scope, inner } = self.get_mut();
+        StreamScope::enter(scope, || inner.poll_next_unpin(context))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.inner.size_hint()
+    }
+}
+
+impl RecordBatchStream for ScopedStream {
+    fn schema(&self) -> SchemaRef {
+        self.inner.schema()
+    }
+}

@@ -1,0 +1,184 @@
+//! What belongs to one stream of one query: its instances, who pays for them, what cancels them.
+//!
+//! A plan rule ([`WasmRule`]) wraps each operator whose expressions call our functions in a [`WasmExec`]. Each stream of
+//! that wrapper owns a [`StreamScope`], which is at hand in a thread-local while the stream is polled: a function's call
+//! finds its instance there without a lock. The instance is made at the stream's first batch and dropped with the stream, so no
+//! state crosses from one query into another.
+//!
+//! A call outside a scope (constant folding, an expression evaluated by hand) gets a fresh instance of its own.
+
+mod exec;
+mod query;
+mod rule;
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use datafusion::execution::TaskContext;
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReservation};
+use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, Gauge, MetricBuilder};
+
+pub use exec::WasmExec;
+pub use rule::WasmRule;
+
+use crate::deadline::Cancellation;
+use crate::instance::{Failure, Instance, MemoryAccount};
+use crate::plugin::Plugin;
+
+thread_local! {
+    /// The scope of the stream that this thread is polling.
+    static CURRENT: RefCell<Option<Box<StreamScope>>> = const { RefCell::new(None) };
+}
+
+/// The instances of one stream.
+///
+/// Whoever evaluates expressions without a plan can have one too, and spares itself a new instance for each call:
+///
+/// ```no_run
+/// # fn evaluate() {}
+/// let mut scope = Some(Box::new(wasmfusion::StreamScope::default()));
+/// wasmfusion::StreamScope::enter(&mut scope, evaluate);
+/// ```
+#[derive(Default)]
+pub struct StreamScope {
+    /// Few: one for each plugin that the operator calls.
+    instances: Vec<(Arc<Plugin>, Instance)>,
+    cancellation: Cancellation,
+    pool: Option<Arc<dyn MemoryPool>>,
+    metrics: Option<ScopeMetrics>,
+}
+
+/// What `EXPLAIN ANALYZE` shows of a scope.
+struct ScopeMetrics {
+    calls: Count,
+    rows: Count,
+    instances: Count,
+    memory: Gauge,
+}
+
+impl StreamScope {
+    /// The scope of one stream of an operator: charged to the task's memory pool, cancelled with its query.
+    pub(crate) fn new(
+        context: &TaskContext,
+        metrics: &ExecutionPlanMetricsSet,
+        partition: usize,
+    ) -> Self {
+        Self {
+            instances: Vec::new(),
+            cancellation: query::cancellation(context),
+            pool: Some(Arc::clone(context.memory_pool())),
+            metrics: Some(ScopeMetrics {
+                calls: MetricBuilder::new(metrics).counter("wasm_calls", partition),
+                rows: MetricBuilder::new(metrics).counter("wasm_rows", partition),
+                instances: MetricBuilder::new(metrics).counter("wasm_instances", partition),
+                memory: MetricBuilder::new(metrics).gauge("wasm_memory_bytes", partition),
+            }),
+        }
+    }
+
+    /// A scope whose calls end when `cancellation` is set. Enter one around planning, and a function that is computed while the query is
+    /// planned can be cancelled too.
+    pub fn with_cancellation(cancellation: Cancellation) -> Self {
+        let mut scope = Self::default();
+        scope.cancellation = cancellation;
+        scope
+    }
+
+    /// Runs `f` with `scope` as this thread's scope, and takes it back afterwards, also when `f` panics.
+    pub fn enter<R>(scope: &mut Option<Box<Self>>, f: impl FnOnce() -> R) -> R {
+        /// Swaps on its way in and on its way out.
+        struct Entered<'a>(&'a mut Option<Box<StreamScope>>);
+        impl Entered<'_> {
+            fn swap(&mut self) {
+                CURRENT.with_borrow_mut(|current| std::mem::swap(current, self.0));
+            }
+        }
+        impl Drop for Entered<'_> {
+            fn drop(&mut self) {
+                self.swap();
+            }
+        }
+        let mut entered = Entered(scope);
+        entered.swap();
+        f()
+    }
+
+    fn instance(&mut self, plugin: &Arc<Plugin>) -> Result<&mut Instance, Failure> {
+        let place = match self
+            .instances
+            .iter()
+            .position(|(other, instance)| Arc::ptr_eq(other, plugin) && !instance.is_spent())
+        {
+            Some(place) => place,
+            None => self.add(plugin)?,
+        };
+        Ok(&mut self.instances[place].1)
+    }
+
+    #[cold]
+    fn add(&mut self, plugin: &Arc<Plugin>) -> Result<usize, Failure> {
+        self.instances.retain(|(_, instance)| !instance.is_spent());
+        let account = self.pool.as_ref().map(|pool| -> Box<dyn MemoryAccount> {
+            Box::new(PoolAccount(
+                MemoryConsumer::new(format!("wasmfusion plugin {}", plugin.name())).register(pool),
+            ))
+        });
+        let instance = Instance::new(plugin.module(), self.cancellation.clone(), account)?;
+        if let Some(metrics) = &self.metrics {
+            metrics.instances.add(1);
+        }
+        self.instances.push((Arc::clone(plugin), instance));
+        Ok(self.instances.len() - 1)
+    }
+}
+
+impl Drop for StreamScope {
+    fn drop(&mut self) {
+        if let Some(metrics) = &self.metrics {
+            metrics.memory.set_max(
+                self.instances
+                    .iter()
+                    .map(|(_, instance)| instance.memory_bytes())
+                    .sum(),
+            );
+        }
+    }
+}
+
+/// Runs `f` with an instance of `plugin`: the one of this thread's scope, or a fresh one where there is no scope.
+///
+/// # Errors
+///
+/// If an instance cannot be made, and what `f` returns.
+#[inline]
+pub(crate) fn with_instance<R, E: From<Failure>>(
+    plugin: &Arc<Plugin>,
+    rows: usize,
+    f: impl FnOnce(&mut Instance) -> Result<R, E>,
+) -> Result<R, E> {
+    CURRENT.with_borrow_mut(|current| match current {
+        Some(scope) => {
+            if let Some(metrics) = &scope.metrics {
+                metrics.calls.add(1);
+                metrics.rows.add(rows);
+            }
+            f(scope.instance(plugin)?)
+        }
+        None => f(&mut Instance::new(
+            plugin.module(),
+            Cancellation::default(),
+            None,
+        )?),
+    })
+}
+
+/// A guest's memory on the account of the query.
+struct PoolAccount(MemoryReservation);
+
+impl MemoryAccount for PoolAccount {
+    fn try_grow(&self, bytes: usize) -> Result<(), String> {
+        self.0
+            .try_grow(bytes)
+            .map_err(|error| error.strip_backtrace())
+    }
+}

@@ -1,0 +1,454 @@
+//! `CREATE FUNCTION … LANGUAGE WASM AS 'file'`: what the statement says must agree with what the plugin says.
+
+use std::fmt;
+use std::sync::{Arc, Weak};
+
+use async_trait::async_trait;
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::ScalarValue;
+use datafusion::dataframe::DataFrame;
+use datafusion::error::{DataFusionError, Result};
+use datafusion::execution::context::{FunctionFactory, RegisterFunction};
+use datafusion::execution::{FunctionRegistry, SessionState};
+use datafusion::logical_expr::{
+    CreateFunction, Expr, LogicalPlanBuilder, ScalarUDF, ScalarUDFImpl,
+};
+use datafusion::prelude::SessionContext;
+use datafusion::sql::sqlparser::ast;
+use parking_lot::RwLock;
+
+use crate::error::Error;
+use crate::function::{ScalarFunction, rank, same_type};
+use crate::module::{FunctionDecl, Nulls, ParamType, signature_text};
+use crate::plugin::Plugin;
+use crate::registry::Registry;
+
+/// Names all functions of a file, in place of one function: `AS 'geo.wasm#*'`.
+const ALL: &str = "*";
+
+/// Creates functions in `LANGUAGE WASM`; leaves other languages to the factory that was there before.
+pub struct WasmFunctionFactory {
+    registry: Registry,
+    /// The session that this factory is in: `'file#*'` registers more than the one function that a factory may return.
+    session: Weak<RwLock<SessionState>>,
+    next: Option<Arc<dyn FunctionFactory>>,
+}
+
+impl WasmFunctionFactory {
+    /// A factory for `ctx` that loads files by way of `registry`, and leaves other languages to `next`.
+    pub fn new(
+        registry: Registry,
+        ctx: &SessionContext,
+        next: Option<Arc<dyn FunctionFactory>>,
+    ) -> Self {
+        Self {
+            registry,
+            session: ctx.state_weak_ref(),
+            next,
+        }
+    }
+}
+
+impl fmt::Debug for WasmFunctionFactory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WasmFunctionFactory")
+            .field("registry", &self.registry)
+            .finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl FunctionFactory for WasmFunctionFactory {
+    async fn create(
+        &self,
+        state: &SessionState,
+        statement: CreateFunction,
+    ) -> Result<RegisterFunction> {
+        let language = statement
+            .params
+            .language
+            .as_ref()
+            .map(|language| language.value.to_ascii_lowercase());
+        if language.as_deref() != Some("wasm") {
+            if let Some(next) = &self.next {
+                return next.create(state, statement).await;
+            }
+            return Err(Error::Usage(format!(
+                "CREATE FUNCTION {}: {}, expected LANGUAGE WASM",
+                statement.name,
+                language.map_or("no language is given".to_owned(), |language| format!(
+                    "language {language} is not known"
+                ))
+            ))
+            .into());
+        }
+        // The planner lost the quotes, so that only lower-case names can be right.
+        let clauses = Clauses {
+            name: statement.name.to_ascii_lowercase(),
+            nulls: None,
+            function: None,
+        };
+        let mut functions = functions(&self.registry, state, statement, clauses).await?;
+        let last = functions.pop().ok_or_else(|| {
+            DataFusionError::Internal("CREATE FUNCTION without a function".into())
+        })?;
+        if let Some(session) = self.session.upgrade() {
+            let mut session = session.write();
+            for function in functions {
+                session.register_udf(Arc::new(ScalarUDF::from(function)))?;
+            }
+        }
+        Ok(RegisterFunction::Scalar(Arc::new(ScalarUDF::from(last))))
+    }
+}
+
+/// What DataFusion's planner drops of a statement, and the name as SQL's rules make it.
+#[derive(Debug)]
+pub(super) struct Clauses {
+    name: String,
+    /// From `STRICT` or `CALLED ON NULL INPUT`.
+    nulls: Option<Nulls>,
+    /// From a second `AS` string.
+    function: Option<String>,
+}
+
+impl Clauses {
+    /// Reads them, and refuses those that would have no effect.
+    pub(super) fn of(statement: &ast::CreateFunction) -> Result<Self, Error> {
+        // Destructured fully: what a newer parser knows is then not ignored here.
+        let ast::CreateFunction {
+            or_alter,
+            or_replace: _,
+            temporary: _,
+            if_not_exists,
+            name,
+            args,
+            return_type: _,
+            function_body,
+            behavior: _,
+            called_on_null,
+            parallel,
+            security,
+            set_params,
+            using,
+            language: _,
+            determinism_specifier,
+            options,
+            remote_connection,
+        } = statement;
+        let [ast::ObjectNamePart::Identifier(ident)] = name.0.as_slice() else {
+            return Err(Error::Usage(format!(
+                "CREATE FUNCTION {name}: functions have no schema; give the name alone"
+            )));
+        };
+        let refused = [
+            (*or_alter, "OR ALTER"),
+            (*if_not_exists, "IF NOT EXISTS"),
+            (parallel.is_some(), "PARALLEL"),
+            (security.is_some(), "SECURITY"),
+            (!set_params.is_empty(), "SET"),
+            (using.is_some(), "USING"),
+            (determinism_specifier.is_some(), "DETERMINISTIC"),
+            (options.is_some(), "OPTIONS"),
+            (remote_connection.is_some(), "REMOTE"),
+            (
+                args.iter().flatten().any(|arg| arg.default_expr.is_some()),
+                "DEFAULT",
+            ),
+            (
+                args.iter()
+                    .flatten()
+                    .any(|arg| !matches!(arg.mode, None | Some(ast::ArgMode::In))),
+                "OUT, INOUT or VARIADIC",
+            ),
+        ];
+        if let Some((_, clause)) = refused.iter().find(|(given, _)| *given) {
+            return Err(Error::Usage(format!(
+                "CREATE FUNCTION {name}: {clause} has no effect for a function in LANGUAGE WASM; leave it out"
+            )));
+        }
+        let function = match function_body {
+            Some(ast::CreateFunctionBody::AsBeforeOptions {
+                link_symbol: Some(symbol),
+                ..
+            }) => Some(text_of(name, symbol)?),
+            _ => None,
+        };
+        let nulls = called_on_null.as_ref().map(|clause| match clause {
+            ast::FunctionCalledOnNull::CalledOnNullInput => Nulls::Pass,
+            ast::FunctionCalledOnNull::ReturnsNullOnNullInput
+            | ast::FunctionCalledOnNull::Strict => Nulls::Skip,
+        });
+        Ok(Self {
+            name: normalize(ident),
+            nulls,
+            function,
+        })
+    }
+}
+
+fn text_of(name: &ast::ObjectName, expression: &ast::Expr) -> Result<String, Error> {
+    match expression {
+        ast::Expr::Value(value) => value.value.clone().into_string(),
+        _ => None,
+    }
+    .ok_or_else(|| {
+        Error::Usage(format!(
+            "CREATE FUNCTION {name}: expected a string after AS, found {expression}"
+        ))
+    })
+}
+
+/// A name as SQL means it: lower-cased unless it is quoted.
+pub(super) fn normalize(ident: &ast::Ident) -> String {
+    if ident.quote_style.is_some() {
+        ident.value.clone()
+    } else {
+        ident.value.to_ascii_lowercase()
+    }
+}
+
+/// Whether the statement says `LANGUAGE WASM`.
+pub(super) fn is_wasm(statement: &ast::CreateFunction) -> bool {
+    statement
+        .language
+        .as_ref()
+        .is_some_and(|language| language.value.eq_ignore_ascii_case("wasm"))
+}
+
+/// Executes a planned statement with the clauses that the planner dropped.
+pub(super) async fn create(
+    ctx: &SessionContext,
+    statement: CreateFunction,
+    clauses: Clauses,
+) -> Result<DataFrame> {
+    let state = ctx.state();
+    let registry = state.config().get_extension::<Registry>().ok_or_else(|| {
+        Error::Usage(format!(
+            "CREATE FUNCTION {}: this session takes no plugins; call `register_plugins` first",
+            clauses.name
+        ))
+    })?;
+    for function in functions(&registry, &state, statement, clauses).await? {
+        ctx.register_udf(ScalarUDF::from(function));
+    }
+    Ok(DataFrame::new(
+        ctx.state(),
+        LogicalPlanBuilder::empty(false).build()?,
+    ))
+}
+
+/// The functions that a statement creates, checked: all but `'file#*'` create one.
+async fn functions(
+    registry: &Registry,
+    state: &SessionState,
+    statement: CreateFunction,
+    clauses: Clauses,
+) -> Result<Vec<ScalarFunction>> {
+    let name = clauses.name.clone();
+    let (path, function) = body(&name, &statement, &clauses)?;
+    let plugin = compile(registry, path).await?;
+    if function.as_deref() == Some(ALL) {
+        if has_signature(&statement)
+            || clauses.nulls.is_some()
+            || statement.params.behavior.is_some()
+        {
+            return Err(Error::Usage(format!(
+                "CREATE FUNCTION {name}: '#*' creates all functions of the plugin as they are; write CREATE FUNCTION {name}() LANGUAGE WASM AS \
+                 '{}#*'",
+                plugin.source()
+            ))
+            .into());
+        }
+        let functions = ScalarFunction::all(&plugin);
+        for function in &functions {
+            check_name(state, function.name(), statement.or_replace)?;
+        }
+        return Ok(functions);
+    }
+    check_name(state, &name, statement.or_replace)?;
+    let wanted = function.as_deref().unwrap_or(&name);
+    let function = ScalarFunction::named(&plugin, wanted)
+        .ok_or_else(|| no_such_function(&name, wanted, &plugin))?;
+    check_signature(&name, &function, &statement)?;
+    check_nulls(&name, &function, clauses.nulls)?;
+    let function = check_volatility(&name, function, &statement)?;
+    Ok(vec![if function.name() == name {
+        function
+    } else {
+        function.with_name(&name)
+    }])
+}
+
+/// The file, and the function in it if one is named: `'file'`, `'file#function'`, or `'file', 'function'`.
+fn body(
+    name: &str,
+    statement: &CreateFunction,
+    clauses: &Clauses,
+) -> Result<(String, Option<String>), Error> {
+    let Some(Expr::Literal(ScalarValue::Utf8(Some(body)) | ScalarValue::Utf8View(Some(body)), _)) =
+        &statement.params.function_body
+    else {
+        return Err(Error::Usage(format!(
+            "CREATE FUNCTION {name}: expected the file of a plugin after AS, as in CREATE FUNCTION {name}(…) RETURNS … LANGUAGE WASM AS 'file.wasm'"
+        )));
+    };
+    match (body.rsplit_once('#'), &clauses.function) {
+        (Some(_), Some(_)) => Err(Error::Usage(format!(
+            "CREATE FUNCTION {name}: the function is named twice, after # and in a second string; leave one out"
+        ))),
+        (Some((file, function)), None) => Ok((file.to_owned(), Some(function.to_owned()))),
+        (None, function) => Ok((body.clone(), function.clone())),
+    }
+}
+
+/// Compiles off the threads that run queries.
+async fn compile(registry: &Registry, path: String) -> Result<Arc<Plugin>> {
+    let registry = registry.clone();
+    if tokio::runtime::Handle::try_current().is_err() {
+        return Ok(registry.compile_for_sql(&path)?);
+    }
+    let compiled = tokio::task::spawn_blocking(move || registry.compile_for_sql(&path)).await;
+    Ok(compiled.map_err(|error| DataFusionError::External(Box::new(error)))??)
+}
+
+fn check_name(state: &SessionState, name: &str, or_replace: bool) -> Result<(), Error> {
+    let ours = match state.scalar_functions().get(name) {
+        Some(there) => ScalarFunction::of(there).is_some(),
+        None if state.aggregate_functions().contains_key(name)
+            || state.window_functions().contains_key(name) =>
+        {
+            false
+        }
+        None => return Ok(()),
+    };
+    match (ours, or_replace) {
+        (true, true) => Ok(()),
+        (true, false) => Err(Error::Usage(format!(
+            "CREATE FUNCTION {name}: a function of this name exists already; use CREATE OR REPLACE FUNCTION, or drop it first"
+        ))),
+        (false, _) => Err(Error::Usage(format!(
+            "CREATE FUNCTION {name}: a function of this name is built in and stays; choose another name, as in CREATE FUNCTION my_{name}(…) \
+             … AS 'file.wasm#{name}'"
+        ))),
+    }
+}
+
+fn no_such_function(name: &str, wanted: &str, plugin: &Plugin) -> Error {
+    let there: Vec<String> = plugin
+        .manifest()
+        .functions
+        .iter()
+        .map(signature_text)
+        .collect();
+    Error::Usage(format!(
+        "CREATE FUNCTION {name}: plugin {} ({}) has no function {wanted}; it has {}. Name one of them with AS '{}#function'",
+        plugin.name(),
+        plugin.source(),
+        there.join(", "),
+        plugin.source()
+    ))
+}
+
+fn has_signature(statement: &CreateFunction) -> bool {
+    statement.return_type.is_some() || statement.args.as_ref().is_some_and(|args| !args.is_empty())
+}
+
+/// That one overload has the declared parameters and result. Without `RETURNS` and parameters, the manifest alone counts.
+fn check_signature(
+    name: &str,
+    function: &ScalarFunction,
+    statement: &CreateFunction,
+) -> Result<(), Error> {
+    if !has_signature(statement) {
+        return Ok(());
+    }
+    let args = statement.args.as_deref().unwrap_or_default();
+    let types: Vec<&DataType> = args.iter().map(|arg| &arg.data_type).collect();
+    if function
+        .declarations()
+        .any(|decl| agrees(decl, &types, statement.return_type.as_ref()))
+    {
+        return Ok(());
+    }
+    let params: Vec<String> = args
+        .iter()
+        .map(|arg| match &arg.name {
+            Some(name) => format!("{} {}", name.value, arg.data_type),
+            None => arg.data_type.to_string(),
+        })
+        .collect();
+    let returns = statement
+        .return_type
+        .as_ref()
+        .map_or(String::new(), |returns| format!(" -> {returns}"));
+    let there: Vec<String> = function.declarations().map(signature_text).collect();
+    Err(Error::Usage(format!(
+        "CREATE FUNCTION {name}: the statement declares {name}({}){returns}, but plugin {} has {}; write the plugin's signature, or \
+         CREATE FUNCTION {name}() without RETURNS to take it over",
+        params.join(", "),
+        function.plugin().name(),
+        there.join(" and "),
+    )))
+}
+
+fn agrees(decl: &FunctionDecl, types: &[&DataType], returns: Option<&DataType>) -> bool {
+    let params_agree = decl.params.len() == types.len()
+        && decl
+            .params
+            .iter()
+            .zip(types)
+            .all(|(param, found)| match &param.ty {
+                ParamType::Exact(expected) => same_type(found, expected),
+                ParamType::Any => true,
+            });
+    let result_agrees = match (returns, &decl.returns) {
+        (Some(found), Some(expected)) => same_type(found, &expected.ty),
+        _ => true,
+    };
+    params_agree && result_agrees
+}
+
+fn check_nulls(
+    name: &str,
+    function: &ScalarFunction,
+    declared: Option<Nulls>,
+) -> Result<(), Error> {
+    let strict = |decl: &FunctionDecl| decl.params.iter().all(|param| param.nulls == Nulls::Skip);
+    let (clause, is) = match declared {
+        None => return Ok(()),
+        Some(Nulls::Skip) if function.declarations().all(strict) => return Ok(()),
+        Some(Nulls::Pass) if !function.declarations().any(strict) => return Ok(()),
+        Some(Nulls::Skip) => ("STRICT", "it is called on NULL input"),
+        Some(Nulls::Pass) => (
+            "CALLED ON NULL INPUT",
+            "it never sees a NULL in some of its parameters",
+        ),
+    };
+    Err(Error::Usage(format!(
+        "CREATE FUNCTION {name}: the statement says {clause}, but the manifest of plugin {} says that {is}; leave the clause out",
+        function.plugin().name()
+    )))
+}
+
+/// A statement may promise less than the manifest, not more.
+fn check_volatility(
+    name: &str,
+    function: ScalarFunction,
+    statement: &CreateFunction,
+) -> Result<ScalarFunction, Error> {
+    let manifest = function.signature().volatility;
+    match statement.params.behavior {
+        None => Ok(function),
+        Some(declared) if rank(declared) >= rank(manifest) => {
+            Ok(function.with_volatility(declared))
+        }
+        Some(declared) => Err(Error::Usage(format!(
+            "CREATE FUNCTION {name}: the statement says {}, but the manifest of plugin {} says {}; a statement cannot promise more than the \
+             plugin does",
+            format!("{declared:?}").to_uppercase(),
+            function.plugin().name(),
+            format!("{manifest:?}").to_uppercase(),
+        ))),
+    }
+}

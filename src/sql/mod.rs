@@ -1,0 +1,8 @@
+//! `CREATE FUNCTION … LANGUAGE WASM`, `DROP FUNCTION`, and what a session needs for them.
+
+mod create;
+mod drop;
+mod session;
+
+pub use create::WasmFunctionFactory;
+pub use session::SessionContextExt;

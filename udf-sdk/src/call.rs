@@ -1,0 +1,218 @@
+//! One call: the frame, what it points to, and the instance's memory.
+
+use alloc::format;
+
+use crate::argument::Argument;
+use crate::array::Array;
+use crate::bind::Bound;
+use crate::buffer::Buffer;
+use crate::error::Error;
+use crate::function::Function;
+use crate::pool::Pool;
+use crate::raw;
+
+use core::ptr::NonNull;
+
+/// Rows that are run at once if an argument is a constant: so many copies of it are enough for all of them.
+pub(crate) const BLOCK_ROWS: usize = 256;
+
+/// One call of a function on a batch.
+#[derive(Debug)]
+pub struct Call<'a> {
+    /// A copy, since messages are written to the frame itself while the call runs.
+    frame: raw::CallFrame,
+    pool: &'a mut Pool,
+    function: &'static Function,
+}
+
+/// An argument of a call: an array, and whether it stands for every row.
+#[derive(Clone, Copy, Debug)]
+pub struct Operand<'a> {
+    /// The array.
+    pub array: Array<'a>,
+    /// Whether the array has one value that holds for every row.
+    pub constant: bool,
+    /// Number of rows of the call.
+    pub rows: usize,
+}
+
+impl<'a> Operand<'a> {
+    /// All ones for a column, zero for a constant: `row & mask` is the place of a row's value.
+    pub(crate) fn mask(&self) -> usize {
+        if self.constant { 0 } else { usize::MAX }
+    }
+
+    /// Opens a field of a struct. For `#[derive(SqlStruct)]`.
+    ///
+    /// # Errors
+    ///
+    /// If the field is NULL where the struct is not, unless `T` can be, and as [`Argument::open`].
+    pub fn field<T: Argument<'a>>(
+        &self,
+        index: usize,
+        name: &str,
+        pool: &mut Pool,
+    ) -> Result<T::Column, Error> {
+        let array = self.array.child(index);
+        let unexpected = |row| array.is_null(row) && !self.array.is_null(row);
+        if !T::NULLS && array.null_count() > 0 && (0..self.array.len()).any(unexpected) {
+            return Err(Error::new(format!(
+                "the field {name} is NULL, which the function does not expect"
+            )));
+        }
+        T::open(Operand { array, ..*self }, pool)
+    }
+}
+
+impl<'a> Call<'a> {
+    /// A call with this frame.
+    ///
+    /// # Safety
+    ///
+    /// What the frame points to keeps what `docs/abi.md` promises for `'a`. In particular the types of arguments
+    /// and result are those that the function declared or was bound to.
+    pub unsafe fn new(
+        frame: raw::CallFrame,
+        pool: &'a mut Pool,
+        function: &'static Function,
+    ) -> Self {
+        pool.recycle();
+        Call {
+            frame,
+            pool,
+            function,
+        }
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.frame.rows as usize
+    }
+
+    /// Number of arguments.
+    pub fn arg_count(&self) -> usize {
+        self.frame.arg_count as usize
+    }
+
+    /// Rows to run at once.
+    pub(crate) fn block_rows(&self) -> usize {
+        if self.frame.constants == 0 {
+            self.rows()
+        } else {
+            BLOCK_ROWS
+        }
+    }
+
+    /// Argument `index`.
+    ///
+    /// # Panics
+    ///
+    /// If there are not so many.
+    pub fn operand(&self, index: usize) -> Operand<'a> {
+        assert!(
+            index < self.arg_count(),
+            "the call has fewer arguments than the function"
+        );
+        Operand {
+            // SAFETY: `args` has `arg_count` arrays, which keep their promises by the contract of `new`.
+            array: unsafe { Array::new(self.frame.args.add(index)) },
+            constant: index < 64 && self.frame.constants >> index & 1 != 0,
+            rows: self.rows(),
+        }
+    }
+
+    /// An error about argument `index`, by its name.
+    pub(crate) fn operand_error(&self, index: usize, what: &str) -> Error {
+        let params = self.function.params;
+        let name = params[index.min(params.len() - 1)].name;
+        Error::new(format!("argument {} ({name}): {what}", index + 1))
+    }
+
+    /// What was left when the function was bound.
+    pub(crate) fn bound(&self) -> Result<&'a Bound, Error> {
+        // SAFETY: the host gives back what binding this function left in this instance, where it stays.
+        unsafe { self.frame.bound.cast_const().cast::<Bound>().as_ref() }
+            .ok_or_else(|| Error::new("the function was called before it was bound"))
+    }
+
+    /// The instance's memory.
+    pub(crate) fn pool(&mut self) -> &mut Pool {
+        self.pool
+    }
+
+    /// Where the result goes.
+    pub fn space(&mut self) -> Space<'_> {
+        let rows = self.rows();
+        let (result, pool) = self.result();
+        Space::new(rows, result, pool)
+    }
+
+    /// The result's array, and the pool that keeps its memory.
+    pub(crate) fn result(&mut self) -> (&mut raw::ArrowArray, &mut Pool) {
+        // SAFETY: the host points `result` to an array that nobody else looks at during the call.
+        (unsafe { &mut *self.frame.result }, self.pool)
+    }
+}
+
+/// Where a builder finds memory: what the host laid out for the result, then the instance's own.
+#[derive(Debug)]
+pub struct Space<'p> {
+    pool: &'p mut Pool,
+    rows: usize,
+    bitmap: Option<NonNull<u8>>,
+    values: Option<NonNull<u8>>,
+}
+
+impl<'p> Space<'p> {
+    /// Room for a result of so many rows.
+    pub(crate) fn new(rows: usize, result: &raw::ArrowArray, pool: &'p mut Pool) -> Self {
+        let (mut bitmap, mut values) = (None, None);
+        if result.n_buffers == 2 && !result.buffers.is_null() {
+            // SAFETY: the host laid out two buffers, which `buffers` points to.
+            unsafe {
+                bitmap = NonNull::new((*result.buffers).cast_mut());
+                values = NonNull::new((*result.buffers.add(1)).cast_mut());
+            }
+        }
+        Space {
+            pool,
+            rows,
+            bitmap,
+            values,
+        }
+    }
+
+    /// The buffer for a validity bitmap.
+    pub(crate) fn bitmap(&mut self) -> Buffer {
+        let capacity = self.rows.div_ceil(8);
+        match self.bitmap.take() {
+            // SAFETY: the host laid out a bitmap of `rows` bits.
+            Some(start) => unsafe { Buffer::laid(start, capacity) },
+            None => self.pool.buffer(),
+        }
+    }
+
+    /// The buffer for values of `bits` each.
+    pub(crate) fn values(&mut self, bits: usize) -> Buffer {
+        // Nested arrays come after the outermost one, whose bitmap they must not take.
+        self.bitmap = None;
+        let capacity = (self.rows * bits).div_ceil(8);
+        match self.values.take() {
+            // SAFETY: the host laid out `rows` values of the type that the function declared.
+            Some(start) => unsafe { Buffer::laid(start, capacity) },
+            None => self.pool.buffer(),
+        }
+    }
+
+    /// A buffer of the instance's own.
+    pub(crate) fn buffer(&mut self) -> Buffer {
+        self.nest();
+        self.pool.buffer()
+    }
+
+    /// Whatever the host laid out is for the outermost array; what follows is inside of it.
+    pub(crate) fn nest(&mut self) {
+        self.bitmap = None;
+        self.values = None;
+    }
+}

@@ -1,0 +1,58 @@
+#![doc = include_str!("../README.md")]
+#![no_std]
+
+extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
+
+// The derive's output names this crate by its public name, in here as well.
+extern crate self as wasmfusion_udf;
+
+pub mod any;
+pub mod argument;
+pub mod array;
+pub mod batch;
+pub mod bind;
+mod bits;
+mod buffer;
+pub mod call;
+pub mod data_type;
+pub mod dynamic;
+mod error;
+pub mod function;
+pub mod manifest;
+mod pool;
+pub mod raw;
+pub mod rows;
+mod tile;
+pub mod types;
+pub mod value;
+
+#[cfg(target_arch = "wasm32")]
+pub mod guest;
+#[cfg(target_arch = "wasm32")]
+pub mod panic;
+
+#[cfg(feature = "testing")]
+pub mod testing;
+
+pub use argument::{Argument, List, Variadic};
+pub use error::Error;
+pub use function::{Function, Udf};
+pub use pool::Pool;
+pub use value::Value;
+pub use wasmfusion_udf_macros::{SqlStruct, plugin, udf};
+
+/// What a plugin needs.
+pub mod prelude {
+    pub use crate::any::{AnyColumn, AnyOutput};
+    pub use crate::argument::{List, Variadic};
+    pub use crate::batch::{Column, Output};
+    pub use crate::bind::{Binding, Prepared};
+    pub use crate::data_type::DataType;
+    pub use crate::dynamic::Type;
+    pub use crate::error::Error;
+    pub use crate::types::*;
+    pub use crate::value::{BytesWriter, ListWriter, TextWriter};
+    pub use wasmfusion_udf_macros::{SqlStruct, udf};
+}
