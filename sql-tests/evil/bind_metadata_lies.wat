@@ -1,5 +1,5 @@
 ;; The metadata of the type that wasmfusion_bind gives claims two billion entries.
-;; expect at call: evil
+;; expect at call: its names and metadata are longer than the limit
 (module
   (memory (export "memory") 2)
   (func (export "wasmfusion_abi_version") (result i32) (i32.const 1))

@@ -7,5 +7,5 @@ mod session;
 
 pub use engine::Engine;
 pub use session::{
-    RegistryExt, built_plugins, cases, evil_guests, new_session, session_with_data, test_plugins,
+    built_plugins, cases, evil_guests, new_session, session_with_data, test_plugins,
 };

@@ -13,20 +13,6 @@ const PARTITIONS: usize = 4;
 /// Rows of a batch.
 const BATCH_ROWS: usize = 8_192;
 
-/// What the tests want of a registry.
-pub trait RegistryExt {
-    /// A registry in which `CREATE FUNCTION … AS 'file'` finds its files below `module_root`.
-    fn below(module_root: PathBuf) -> Self;
-}
-
-impl RegistryExt for Registry {
-    fn below(module_root: PathBuf) -> Self {
-        let mut options = RegistryOptions::default();
-        options.module_root = Some(module_root);
-        Self::new(options)
-    }
-}
-
 /// The directory of the plugins that come with the project.
 pub fn built_plugins() -> PathBuf {
     examples().join("plugins/built")
@@ -68,7 +54,9 @@ pub fn new_session(registry: &Registry, runtime: Arc<RuntimeEnv>) -> Result<Sess
 ///
 /// If the plugins or the data cannot be read.
 pub async fn session_with_data() -> Result<SessionContext> {
-    let registry = Registry::below(built_plugins());
+    let mut options = RegistryOptions::default();
+    options.module_root = Some(built_plugins());
+    let registry = Registry::new(options);
     for (_, loaded) in registry.load_dir(test_plugins())? {
         loaded?;
     }

@@ -5,7 +5,7 @@
 //! run       lease an instance ─▶ write the arguments ─▶ call ─▶ check and read the result            ◀─┘
 //! ```
 
-use std::sync::Arc;
+use std::borrow::Cow;
 
 use datafusion::arrow::array::{Array, ArrayRef, BooleanArray, UInt32Array, new_null_array};
 use datafusion::arrow::buffer::NullBuffer;
@@ -14,6 +14,7 @@ use datafusion::arrow::datatypes::{DataType, Field};
 use datafusion::common::ScalarValue;
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::ColumnarValue;
+use smallvec::SmallVec;
 use wasmfusion_abi::{ArrowArray, CONSTANTS_MAX, CallFrame, status};
 
 use super::{bind, signature};
@@ -33,10 +34,13 @@ const ERROR_OFFSET: u32 = std::mem::offset_of!(CallFrame, error) as u32;
 
 /// An argument: a column of as many values as the call has rows, or one value that holds for all rows.
 #[derive(Clone)]
-struct Argument {
-    array: ArrayRef,
+struct Argument<'a> {
+    array: Cow<'a, ArrayRef>,
     constant: bool,
 }
+
+/// The arguments of a call. Functions with more parameters than this pay for an allocation.
+type Arguments<'a> = SmallVec<[Argument<'a>; 6]>;
 
 /// Calls a function on a batch.
 pub(super) fn invoke(
@@ -68,7 +72,7 @@ fn invoke_columns(
     result: &Field,
 ) -> Result<ArrayRef> {
     let decl = function.decl();
-    let mut arguments = Vec::with_capacity(args.len());
+    let mut arguments = Arguments::with_capacity(args.len());
     let mut skipped: Option<NullBuffer> = None;
     for (place, arg) in args.iter().enumerate() {
         let param = signature::param(decl, place);
@@ -86,28 +90,28 @@ fn invoke_columns(
                 if skips && let Some(nulls) = nulls_of(array) {
                     skipped = NullBuffer::union(skipped.as_ref(), Some(&nulls));
                 }
-                (Arc::clone(array), false)
+                (Cow::Borrowed(array), false)
             }
             ColumnarValue::Scalar(value) => {
                 if skips && value.is_null() {
                     return Ok(new_null_array(result.data_type(), rows));
                 }
                 (
-                    value.to_array().map_err(|e| arrow_failed(function, e))?,
+                    Cow::Owned(value.to_array().map_err(|e| arrow_failed(function, e))?),
                     true,
                 )
             }
         };
         let array = match param.map(|param| &param.ty) {
             Some(ParamType::Exact(to)) if !signature::same_type(array.data_type(), to) => {
-                cast(function, place, &array, to)?
+                Cow::Owned(cast(function, place, &array, to)?)
             }
             _ => array,
         };
         // Only so many arguments can be marked as constant.
         let expand = constant && place >= CONSTANTS_MAX;
         let array = if expand {
-            repeat(function, &array, rows)?
+            Cow::Owned(repeat(function, &array, rows)?)
         } else {
             array
         };
@@ -142,21 +146,20 @@ fn nulls_of(array: &ArrayRef) -> Option<NullBuffer> {
 #[cold]
 fn without_nulls(
     function: &FunctionRef,
-    arguments: &[Argument],
+    arguments: &[Argument<'_>],
     nulls: &NullBuffer,
     result: &Field,
 ) -> Result<ArrayRef> {
     let filter = FilterBuilder::new(&BooleanArray::new(nulls.inner().clone(), None))
         .optimize()
         .build();
-    let mut dense = Vec::with_capacity(arguments.len());
+    let mut dense = Arguments::with_capacity(arguments.len());
     for argument in arguments {
         let array = if argument.constant {
-            Arc::clone(&argument.array)
+            argument.array.clone()
         } else {
-            filter
-                .filter(&argument.array)
-                .map_err(|e| arrow_failed(function, e.into()))?
+            let filtered = filter.filter(argument.array.as_ref());
+            Cow::Owned(filtered.map_err(|e| arrow_failed(function, e.into()))?)
         };
         dense.push(Argument {
             array,
@@ -166,7 +169,8 @@ fn without_nulls(
     let column = run(function, &dense, nulls.len() - nulls.null_count(), result)?;
     let mut next = 0;
     let places = nulls.iter().map(|valid| {
-        let place = next;
+        // Any place will do for a NULL, but there must be one.
+        let place = if valid { next } else { 0 };
         next += u32::from(valid);
         place
     });
@@ -177,7 +181,7 @@ fn without_nulls(
 /// Calls the function on columns that may cross as they are, in parts if they are too large for the guest's memory.
 fn run(
     function: &FunctionRef,
-    arguments: &[Argument],
+    arguments: &[Argument<'_>],
     rows: usize,
     result: &Field,
 ) -> Result<ArrayRef> {
@@ -237,7 +241,7 @@ impl Ended {
 fn run_in(
     instance: &mut Instance,
     function: &FunctionRef,
-    arguments: &[Argument],
+    arguments: &[Argument<'_>],
     rows: u32,
     bytes: u64,
     result: &Field,
@@ -247,7 +251,7 @@ fn run_in(
         bind::handle(
             instance,
             function,
-            arguments.iter().map(|a| (&a.array, a.constant)),
+            arguments.iter().map(|a| (a.array.as_ref(), a.constant)),
             result,
         )?
     } else {
@@ -334,18 +338,18 @@ fn run_in(
 #[cold]
 fn run_halves(
     function: &FunctionRef,
-    arguments: &[Argument],
+    arguments: &[Argument<'_>],
     rows: usize,
     result: &Field,
 ) -> Result<ArrayRef> {
     let half = rows / 2;
     let part = |start: usize, length: usize| {
-        let arguments: Vec<Argument> = arguments
+        let arguments: Arguments<'_> = arguments
             .iter()
             .map(|argument| match argument.constant {
                 true => argument.clone(),
                 false => Argument {
-                    array: argument.array.slice(start, length),
+                    array: Cow::Owned(argument.array.slice(start, length)),
                     constant: false,
                 },
             })

@@ -1,20 +1,24 @@
 //! One instance of a module: its store, its memory, its exports, and how a call of them ends.
 //!
-//! An instance serves one stream. Whatever goes wrong in it is a [`Failure`], after which it [`is spent`](Instance::is_spent) and is
-//! never called again. This room knows no columns and no functions of SQL, only exports and bytes.
+//! An instance serves one stream. Whatever goes wrong in it is a [`Failure`], after which it [is spent](Instance::is_spent) and
+//! never called again. This room knows exports and bytes; what the columns in them mean is for others to know.
+
+mod failure;
+mod limiter;
 
 use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;
 use wasmfusion_abi::{BUFFER_ALIGN, Slice};
 use wasmtime::{
-    Memory, PoolConcurrencyLimitError, ResourceLimiter, Store, TypedFunc, UpdateDeadline,
-    WasmBacktrace,
+    Memory, PoolConcurrencyLimitError, Store, TypedFunc, UpdateDeadline, WasmBacktrace,
 };
 
+pub(crate) use failure::{Failure, Phase};
+pub(crate) use limiter::{HostState, MemoryAccount};
+
 use crate::compiled::CompiledModule;
-use crate::deadline::{Brake, Cancellation, Interruption, Stop, Watch, WatchPage};
-use crate::error::{Error, FunctionId, Trap};
-use crate::limits::Limits;
+use crate::deadline::{Brake, Cancellation, Interruption, Watch, WatchPage};
+use crate::error::Trap;
 use crate::memory::GuestMemory;
 use crate::module::{self, ManifestError, ModuleError};
 
@@ -24,211 +28,6 @@ const HOST_STACK_BYTES: usize = 256 << 10;
 const REGION_BYTES_MIN: u32 = 4 << 10;
 /// Frames of the guest's stack that an error shows.
 const FRAMES_SHOWN_MAX: usize = 8;
-
-/// Who pays for a guest's memory. Dropping it gives everything back.
-pub(crate) trait MemoryAccount: Send + Sync {
-    /// Takes `bytes` more.
-    ///
-    /// # Errors
-    ///
-    /// What the payer says if there is no room.
-    fn try_grow(&self, bytes: usize) -> Result<(), String>;
-}
-
-/// What the guest is called for, which decides how long it may take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Phase {
-    /// To start, to say its version, to describe itself.
-    Describe,
-    /// For a query.
-    Call,
-}
-
-impl Phase {
-    fn timeout_ms(self, limits: &Limits) -> u64 {
-        match self {
-            Self::Describe => limits.describe_timeout_ms,
-            Self::Call => limits.call_timeout_ms,
-        }
-    }
-
-    fn setting(self) -> &'static str {
-        match self {
-            Self::Describe => "describe_timeout_ms",
-            Self::Call => "call_timeout_ms",
-        }
-    }
-}
-
-/// Why a call gave no answer. Everything that can end a guest, before it is told to a user.
-#[derive(Debug)]
-pub(crate) enum Failure {
-    Stopped {
-        stop: Stop,
-        phase: Phase,
-    },
-    Memory {
-        wanted: usize,
-    },
-    Account {
-        wanted: usize,
-        reason: String,
-    },
-    Tables {
-        wanted: usize,
-    },
-    StackOverflow,
-    Trap(Trap),
-    /// The guest's `wasmfusion_alloc` said that it has no room.
-    NoRoom {
-        wanted: u64,
-    },
-    /// The guest's `wasmfusion_alloc` broke the interface.
-    BadRegion {
-        address: u32,
-        size: u32,
-    },
-    /// As many instances live as may.
-    Instances,
-    /// The host could not make an instance.
-    Instantiate(String),
-}
-
-impl Failure {
-    /// The failure as a user reads it.
-    pub(crate) fn into_error(self, function: FunctionId, limits: &Limits) -> Error {
-        match self {
-            Self::Stopped {
-                stop: Stop::Cancelled,
-                ..
-            } => Error::Cancelled { function },
-            Self::Stopped {
-                stop: Stop::Deadline,
-                phase,
-            } => Error::Limit {
-                function,
-                what: format!(
-                    "ran longer than {} ms in one call and was stopped",
-                    phase.timeout_ms(limits)
-                ),
-                setting: phase.setting(),
-            },
-            Self::Memory { wanted } => Error::Limit {
-                function,
-                what: format!(
-                    "wanted {wanted} bytes of memory, the limit is {}",
-                    limits.memory_bytes_max
-                ),
-                setting: "memory_bytes_max",
-            },
-            Self::NoRoom { wanted } => Error::Limit {
-                function,
-                what: format!(
-                    "has no room for a batch of {wanted} bytes in its memory, whose limit is {}",
-                    limits.memory_bytes_max
-                ),
-                setting: "memory_bytes_max",
-            },
-            Self::Tables { wanted } => Error::Limit {
-                function,
-                what: format!(
-                    "wanted tables of {wanted} elements, the limit is {}",
-                    limits.table_elements_max
-                ),
-                setting: "table_elements_max",
-            },
-            Self::StackOverflow => Error::Limit {
-                function,
-                what: format!(
-                    "called itself too deeply, the limit is {} bytes of stack",
-                    limits.stack_bytes_max
-                ),
-                setting: "stack_bytes_max",
-            },
-            Self::Account { wanted, reason } => Error::MemoryPool {
-                function,
-                bytes: wanted,
-                reason,
-            },
-            Self::Trap(trap) => Error::Trap { function, trap },
-            Self::BadRegion { address, size } => Error::Trap {
-                function,
-                trap: Trap {
-                    what: format!(
-                        "wasmfusion_alloc returned {size} bytes at address {address}, which do not start at a multiple of {BUFFER_ALIGN} inside its memory"
-                    ),
-                    frames: Vec::new(),
-                },
-            },
-            Self::Instances => Error::Limit {
-                function,
-                what: format!(
-                    "found {} instances of plugins alive, as many as there may be",
-                    limits.instances_max
-                ),
-                setting: "instances_max",
-            },
-            Self::Instantiate(reason) => Error::Host {
-                what: format!("no instance could be made for function {function}"),
-                reason,
-            },
-        }
-    }
-}
-
-/// What the store holds: the limits of this instance.
-pub(crate) struct HostState {
-    memory_bytes_max: usize,
-    table_elements_max: usize,
-    table_elements: usize,
-    memory_bytes: usize,
-    account: Option<Box<dyn MemoryAccount>>,
-    /// The growth that was refused last: if the guest fails after that, this is why.
-    refused: Option<Failure>,
-}
-
-impl ResourceLimiter for HostState {
-    fn memory_growing(
-        &mut self,
-        current: usize,
-        desired: usize,
-        _maximum: Option<usize>,
-    ) -> wasmtime::Result<bool> {
-        if desired > self.memory_bytes_max {
-            self.refused = Some(Failure::Memory { wanted: desired });
-            return Ok(false);
-        }
-        let bytes = desired.saturating_sub(current);
-        if let Some(account) = &self.account
-            && let Err(reason) = account.try_grow(bytes)
-        {
-            self.refused = Some(Failure::Account {
-                wanted: bytes,
-                reason,
-            });
-            return Ok(false);
-        }
-        self.memory_bytes += bytes;
-        Ok(true)
-    }
-
-    fn table_growing(
-        &mut self,
-        current: usize,
-        desired: usize,
-        _maximum: Option<usize>,
-    ) -> wasmtime::Result<bool> {
-        let wanted = self
-            .table_elements
-            .saturating_add(desired.saturating_sub(current));
-        if wanted > self.table_elements_max {
-            self.refused = Some(Failure::Tables { wanted });
-            return Ok(false);
-        }
-        self.table_elements = wanted;
-        Ok(true)
-    }
-}
 
 /// The host's region in guest memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -244,12 +43,17 @@ pub(crate) struct Instance {
     store: Store<HostState>,
     instance: wasmtime::Instance,
     memory: Memory,
-    alloc: TypedFunc<(u32, u32), u32>,
-    /// By place in the manifest; looked up at a function's first call.
-    functions: Vec<Option<TypedFunc<u32, i32>>>,
+    calls: Calls,
     region: Region,
     bound: Vec<Bound>,
     spent: bool,
+}
+
+/// The exports that queries call. Apart from the store, so that a call borrows both and clones neither.
+struct Calls {
+    alloc: TypedFunc<(u32, u32), u32>,
+    /// By place in the manifest; looked up at a function's first call.
+    functions: Vec<Option<TypedFunc<u32, i32>>>,
 }
 
 /// A function that was bound in an instance, and to what.
@@ -272,16 +76,7 @@ impl Instance {
         account: Option<Box<dyn MemoryAccount>>,
     ) -> Result<Self, Failure> {
         let limits = module.limits();
-        let state = HostState {
-            // The watch page counts as memory of the instance.
-            memory_bytes_max: usize::try_from(limits.memory_bytes_max).unwrap_or(usize::MAX),
-            table_elements_max: usize::try_from(limits.table_elements_max).unwrap_or(usize::MAX),
-            table_elements: 0,
-            memory_bytes: 0,
-            account,
-            refused: None,
-        };
-        let mut store = Store::new(module.engine(), state);
+        let mut store = Store::new(module.engine(), HostState::new(limits, account));
         store.limiter(|state| state);
         if module.interruption() == Interruption::Epoch {
             store.set_epoch_deadline(1);
@@ -343,15 +138,19 @@ impl Instance {
             store,
             instance,
             memory,
-            alloc,
-            functions: vec![None; exports.functions.len()],
+            calls: Calls {
+                alloc,
+                functions: vec![None; exports.functions.len()],
+            },
             region: Region::default(),
             bound: Vec::new(),
             spent: false,
         };
         if let Some(start) = &exports.start {
             let start: TypedFunc<(), ()> = this.export(start).ok_or_else(missing)?;
-            this.run(module, Phase::Describe, None, |store| start.call(store, ()))?;
+            this.run(module, Phase::Describe, None, |store, _| {
+                start.call(store, ())
+            })?;
         }
         Ok(this)
     }
@@ -404,9 +203,8 @@ impl Instance {
         let Ok(size) = u32::try_from(size) else {
             return Err(Failure::NoRoom { wanted });
         };
-        let alloc = self.alloc.clone();
-        let address = self.run(module, Phase::Call, None, |store| {
-            alloc.call(store, (size, BUFFER_ALIGN))
+        let address = self.run(module, Phase::Call, None, |store, calls| {
+            calls.alloc.call(store, (size, BUFFER_ALIGN))
         })?;
         if address == 0 {
             self.spent = true;
@@ -435,13 +233,18 @@ impl Instance {
         frame: u32,
         error_address: u32,
     ) -> Result<i32, Failure> {
-        let function = match self.functions.get(place) {
-            Some(Some(function)) => function.clone(),
-            _ => self.resolve(module, place)?,
-        };
-        self.run(module, Phase::Call, Some(error_address), |store| {
-            function.call(store, frame)
-        })
+        if !matches!(self.calls.functions.get(place), Some(Some(_))) {
+            self.resolve(module, place)?;
+        }
+        self.run(
+            module,
+            Phase::Call,
+            Some(error_address),
+            |store, calls| match calls.functions.get(place) {
+                Some(Some(function)) => function.call(store, frame),
+                _ => Err(wasmtime::Error::msg("the function was not resolved")),
+            },
+        )
     }
 
     /// Calls `wasmfusion_bind`.
@@ -457,7 +260,7 @@ impl Instance {
             .as_ref()
             .and_then(|bind| self.export(bind));
         let bind = bind.ok_or_else(|| Failure::Instantiate("wasmfusion_bind is gone".into()))?;
-        self.run(module, Phase::Call, Some(error_address), |store| {
+        self.run(module, Phase::Call, Some(error_address), |store, _| {
             bind.call(store, frame)
         })
     }
@@ -471,27 +274,25 @@ impl Instance {
         let function: TypedFunc<(), i32> = self.export(export).ok_or_else(|| {
             Failure::Instantiate("an export that was checked at load is gone".into())
         })?;
-        self.run(module, Phase::Describe, None, |store| {
+        self.run(module, Phase::Describe, None, |store, _| {
             function.call(store, ())
         })
     }
 
+    /// Makes the function at `place` callable.
     #[cold]
-    fn resolve(
-        &mut self,
-        module: &CompiledModule,
-        place: usize,
-    ) -> Result<TypedFunc<u32, i32>, Failure> {
+    fn resolve(&mut self, module: &CompiledModule, place: usize) -> Result<(), Failure> {
         let export = module.exports().functions.get(place).cloned().flatten();
-        let function: TypedFunc<u32, i32> = export
-            .and_then(|export| self.export(&export))
-            .ok_or_else(|| {
-                Failure::Instantiate("a function that was checked at load is gone".into())
-            })?;
-        if let Some(slot) = self.functions.get_mut(place) {
-            *slot = Some(function.clone());
+        let function = export.and_then(|export| self.export(&export));
+        match (self.calls.functions.get_mut(place), function) {
+            (Some(slot), Some(function)) => {
+                *slot = Some(function);
+                Ok(())
+            }
+            _ => Err(Failure::Instantiate(
+                "a function that was checked at load is gone".into(),
+            )),
         }
-        Ok(function)
     }
 
     fn export<P: wasmtime::WasmParams, R: wasmtime::WasmResults>(
@@ -512,13 +313,18 @@ impl Instance {
         module: &CompiledModule,
         phase: Phase,
         error_address: Option<u32>,
-        call: impl FnOnce(&mut Store<HostState>) -> wasmtime::Result<R>,
+        call: impl FnOnce(&mut Store<HostState>, &Calls) -> wasmtime::Result<R>,
     ) -> Result<R, Failure> {
+        let Self {
+            watch,
+            store,
+            calls,
+            ..
+        } = self;
         let stack_bytes = module.limits().stack_bytes_max + HOST_STACK_BYTES;
-        self.watch.start(phase.timeout_ms(module.limits()));
-        let store = &mut self.store;
-        let result = stacker::maybe_grow(stack_bytes, stack_bytes * 2, || call(store));
-        match (self.watch.finish(), result) {
+        watch.start(phase.timeout_ms(module.limits()));
+        let result = stacker::maybe_grow(stack_bytes, stack_bytes * 2, || call(store, calls));
+        match (watch.finish(), result) {
             (None, Ok(result)) => Ok(result),
             (Some(stop), _) => {
                 self.spent = true;
