@@ -23,7 +23,9 @@ const TABLES_PER_INSTANCE: u32 = 4;
 /// Bytes of each memory that are cleared by hand, not by the kernel, when an instance ends. Small guests then start without page faults.
 const KEEP_RESIDENT_BYTES: usize = 128 << 10;
 /// Frames of a guest's stack that a trap's backtrace holds.
-const BACKTRACE_FRAMES_MAX: usize = 16;
+const BACKTRACE_FRAMES_MAX: usize = 32;
+/// Most native stack that wasmtime lets guests have.
+const STACK_BYTES_MAX: usize = 2 << 20;
 
 /// What makes two engines different.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -48,9 +50,15 @@ impl EngineSettings {
     ///
     /// # Errors
     ///
-    /// If wasmtime refuses the configuration, or the address space cannot be had.
+    /// If the stack is larger than wasmtime allows, or the address space cannot be had.
     pub(crate) fn engine(self) -> Result<Engine> {
         static ENGINES: LazyLock<DashMap<EngineSettings, Engine>> = LazyLock::new(DashMap::new);
+        if self.stack_bytes_max > STACK_BYTES_MAX {
+            return Err(Error::Usage(format!(
+                "`stack_bytes_max` is {}, at most {STACK_BYTES_MAX} are possible; set it lower",
+                self.stack_bytes_max
+            )));
+        }
         deadline::start()?;
         let engine = ENGINES
             .entry(self)

@@ -18,7 +18,7 @@ pub struct Limits {
     pub memory_bytes_max: u64,
     /// Largest number of elements in all tables of one instance together.
     pub table_elements_max: u64,
-    /// Deepest native stack that guest code may use, in bytes. A setting of the engine: registries that differ in it compile apart.
+    /// Deepest native stack that guest code may use, in bytes; 2 MiB at most. A setting of the engine: registries that differ in it compile apart.
     pub stack_bytes_max: usize,
     /// Largest result of one call, in bytes, after it was read out.
     pub result_bytes_max: usize,

@@ -182,6 +182,14 @@ fn bind(
     let mut bytes = u64::from(FRAME_BYTES + STRUCT_ALIGN)
         + u64::from(ARRAY_BYTES + SCHEMA_BYTES) * (u64::from(arg_count) + 1);
     for (place, field) in fields.iter().enumerate() {
+        let depth_max = module.limits().type_depth_max;
+        if columns::type_depth(field.data_type()) > depth_max {
+            let problem = format!(
+                "it nests deeper than the limit of {depth_max}; raise `type_depth_max` if it needs more"
+            );
+            let reason = ColumnError::of_type(field.data_type(), problem);
+            return Err(argument_failed(place)(reason).into());
+        }
         bytes += columns::measure_schema(field).map_err(argument_failed(place))?;
         if let Some(Some(constant)) = constants.get(place) {
             bytes +=

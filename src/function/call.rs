@@ -325,7 +325,12 @@ fn run_in(
         limits,
     )
     .map_err(|e| bad_result(function, e))?;
-    if !result.is_nullable() && column.null_count() > 0 {
+    let promised = function
+        .decl()
+        .returns
+        .as_ref()
+        .is_some_and(|returns| !returns.nullable);
+    if (promised || !result.is_nullable()) && column.logical_null_count() > 0 {
         let problem = ColumnError::invalid(
             result.data_type(),
             "it has NULLs, although the manifest says that it never has",

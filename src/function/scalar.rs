@@ -77,7 +77,7 @@ impl ScalarFunction {
         Some(Self {
             name: first.name.to_ascii_lowercase(),
             aliases,
-            documentation: documentation(&overloads),
+            documentation: documentation(&first.name.to_ascii_lowercase(), &overloads),
             signature,
             overloads,
         })
@@ -88,6 +88,7 @@ impl ScalarFunction {
     pub fn with_name(mut self, name: &str) -> Self {
         name.clone_into(&mut self.name);
         self.aliases.clear();
+        self.documentation = documentation(name, &self.overloads);
         self
     }
 
@@ -131,7 +132,10 @@ impl ScalarFunction {
         } else {
             format!("({})", types.join(", "))
         };
-        let mut expected: Vec<String> = self.declarations().map(signature_text).collect();
+        let mut expected: Vec<String> = self
+            .declarations()
+            .map(|decl| signature_as(&self.name, decl))
+            .collect();
         expected.dedup();
         let advice = if self
             .declarations()
@@ -287,8 +291,17 @@ pub(crate) fn rank(volatility: Volatility) -> u8 {
     }
 }
 
+/// The signature of a function that SQL knows under another name than its plugin.
+fn signature_as(name: &str, decl: &FunctionDecl) -> String {
+    let text = signature_text(decl);
+    match text.strip_prefix(decl.name.as_str()) {
+        Some(rest) => format!("{name}{rest}"),
+        None => text,
+    }
+}
+
 /// What `information_schema.routines` and `SHOW FUNCTIONS` show.
-fn documentation(overloads: &[FunctionRef]) -> Documentation {
+fn documentation(name: &str, overloads: &[FunctionRef]) -> Documentation {
     const SECTION: DocSection = DocSection {
         include: true,
         label: "WebAssembly Functions",
@@ -300,7 +313,7 @@ fn documentation(overloads: &[FunctionRef]) -> Documentation {
         .filter_map(|decl| decl.description.as_deref())
         .collect();
     descriptions.dedup();
-    let syntax: Vec<String> = decls.iter().map(|decl| signature_text(decl)).collect();
+    let syntax: Vec<String> = decls.iter().map(|decl| signature_as(name, decl)).collect();
     let mut builder = Documentation::builder(SECTION, descriptions.join(" "), syntax.join(" or "));
     if let Some(example) = decls.iter().flat_map(|decl| &decl.examples).next() {
         builder = builder.with_sql_example(example.sql.clone());

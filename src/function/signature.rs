@@ -25,6 +25,8 @@ impl Fit {
         match (self, to) {
             (Self::AsIs, ParamType::Exact(to)) if from == to => 0,
             (Self::AsIs, _) => 1,
+            // Everything can become text, so that is what remains if nothing else fits.
+            (Self::Coerced(to), _) if to.is_string() && !from.is_string() => 1_000_000_000,
             (Self::Coerced(_), _) => 1_000,
             (Self::CastAtCall, _) => 1_000_000,
         }
@@ -111,10 +113,17 @@ fn fit(from: &DataType, to: &ParamType) -> Option<Fit> {
 /// Casts that keep the meaning of a value, and that fail rather than change it, for which DataFusion's coercion has no rule.
 pub(super) fn casts_at_call(from: &DataType, to: &DataType) -> bool {
     let keeps_meaning = match to {
-        DataType::Decimal32(..)
-        | DataType::Decimal64(..)
-        | DataType::Decimal128(..)
-        | DataType::Decimal256(..) => from.is_integer() || from.is_decimal(),
+        DataType::Decimal32(_, to)
+        | DataType::Decimal64(_, to)
+        | DataType::Decimal128(_, to)
+        | DataType::Decimal256(_, to) => match from {
+            // Digits behind the point are not rounded away. Too many before it are an error at the call.
+            DataType::Decimal32(_, from)
+            | DataType::Decimal64(_, from)
+            | DataType::Decimal128(_, from)
+            | DataType::Decimal256(_, from) => from <= to,
+            from => from.is_integer() && *to >= 0,
+        },
         DataType::Timestamp(_, None) => matches!(
             from,
             DataType::Timestamp(_, None) | DataType::Date32 | DataType::Date64
@@ -168,7 +177,6 @@ pub(super) fn type_signature(overloads: &[FunctionRef]) -> TypeSignature {
             })
             .collect();
         match types {
-            Some(types) if types.is_empty() => signatures.push(TypeSignature::Nullary),
             Some(types) => signatures.push(TypeSignature::Exact(types)),
             None => {}
         }

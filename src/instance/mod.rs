@@ -361,10 +361,18 @@ impl Instance {
             .downcast_ref::<WasmBacktrace>()
             .map(WasmBacktrace::frames)
             .unwrap_or_default();
-        let frames = frames
+        let symbol =
+            |frame: &wasmtime::FrameInfo| module.symbol(frame.func_index(), frame.func_offset());
+        let frames: Vec<String> = frames.iter().map(symbol).collect();
+        // What the guest's language runs between its panic and the trap says nothing of the plugin.
+        let first = frames
             .iter()
+            .position(|frame| !is_runtime(frame))
+            .unwrap_or(0);
+        let frames = frames
+            .into_iter()
+            .skip(first)
             .take(FRAMES_SHOWN_MAX)
-            .map(|frame| module.symbol(frame.func_index(), frame.func_offset()))
             .collect();
         Failure::Trap(Trap { what, frames })
     }
@@ -412,4 +420,20 @@ impl Instance {
         (!bytes.is_empty())
             .then(|| module::escape_lines(&String::from_utf8_lossy(bytes), bytes_max))
     }
+}
+
+/// Whether a frame is one of Rust's own functions, or of the SDK's, on the way from a panic to a trap.
+fn is_runtime(frame: &str) -> bool {
+    const RUNTIME: [&str; 9] = [
+        "__rust",
+        "<core::",
+        "<std::",
+        "alloc::",
+        "core::",
+        "panic_abort::",
+        "rust_panic",
+        "std::",
+        "wasmfusion_udf::panic::",
+    ];
+    RUNTIME.iter().any(|prefix| frame.starts_with(prefix))
 }

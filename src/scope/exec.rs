@@ -27,6 +27,7 @@ use datafusion::physical_plan::{
 use futures::{Stream, StreamExt};
 
 use super::StreamScope;
+use super::keys::{KeyScopes, KeysInUse};
 use super::query::QueryGuards;
 
 /// Stands around an operator of a plan that calls WebAssembly functions.
@@ -41,15 +42,23 @@ pub struct WasmExec {
     functions: Arc<[String]>,
     /// There if `inner` is the root.
     guards: Option<QueryGuards>,
+    /// There if `inner` is a repartition by keys that call functions.
+    keys: Option<Arc<KeyScopes>>,
     metrics: ExecutionPlanMetricsSet,
 }
 
 impl WasmExec {
-    pub(super) fn new(inner: Arc<dyn ExecutionPlan>, functions: Arc<[String]>, root: bool) -> Self {
+    pub(super) fn new(
+        inner: Arc<dyn ExecutionPlan>,
+        functions: Arc<[String]>,
+        keys: Option<Arc<KeyScopes>>,
+        root: bool,
+    ) -> Self {
         Self {
             inner,
             functions,
             guards: root.then(QueryGuards::default),
+            keys,
             metrics: ExecutionPlanMetricsSet::new(),
         }
     }
@@ -61,7 +70,8 @@ impl WasmExec {
 
     /// The same, around the root of a plan.
     pub(super) fn at_root(&self) -> Self {
-        Self::new(Arc::clone(&self.inner), Arc::clone(&self.functions), true)
+        let (inner, functions) = (Arc::clone(&self.inner), Arc::clone(&self.functions));
+        Self::new(inner, functions, self.keys.clone(), true)
     }
 
     /// The functions that the operator inside calls, as `function@plugin`.
@@ -71,11 +81,8 @@ impl WasmExec {
 
     /// The same around another operator.
     fn around(&self, inner: Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
-        Arc::new(Self::new(
-            inner,
-            Arc::clone(&self.functions),
-            self.guards.is_some(),
-        ))
+        let (functions, root) = (Arc::clone(&self.functions), self.guards.is_some());
+        Arc::new(Self::new(inner, functions, self.keys.clone(), root))
     }
 }
 
@@ -267,25 +274,36 @@ impl WasmExec {
         if self.functions.is_empty() {
             return self.inner.execute(partition, context);
         }
-        let scope = StreamScope::new(&context, &self.metrics, partition);
-        Ok(Box::pin(ScopedStream {
-            scope: Some(Box::new(scope)),
-            inner: self.inner.execute(partition, context)?,
-        }))
+        // Where the keys of a repartition call functions, nothing that polls its stream does.
+        let keys = self.keys.as_ref();
+        let keys = keys.map(|keys| keys.begin(&context, &self.metrics));
+        let scope = match keys {
+            Some(_) => None,
+            None => Some(Box::new(StreamScope::new(
+                &context,
+                &self.metrics,
+                partition,
+            ))),
+        };
+        let inner = self.inner.execute(partition, context)?;
+        Ok(Box::pin(ScopedStream { scope, inner, keys }))
     }
 }
 
 /// A stream that is polled with its scope at hand.
 struct ScopedStream {
     scope: Option<Box<StreamScope>>,
+    // Before the keys: the tasks that evaluate them are told to end first.
     inner: SendableRecordBatchStream,
+    #[expect(dead_code, reason = "held for its drop")]
+    keys: Option<KeysInUse>,
 }
 
 impl Stream for ScopedStream {
     type Item = Result<RecordBatch>;
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Self { scope, inner } = self.get_mut();
+        let Self { scope, inner, .. } = self.get_mut();
         StreamScope::enter(scope, || inner.poll_next_unpin(context))
     }
 

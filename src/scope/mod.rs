@@ -8,6 +8,7 @@
 //! A call outside a scope (constant folding, an expression evaluated by hand) gets a fresh instance of its own.
 
 mod exec;
+mod keys;
 mod query;
 mod rule;
 

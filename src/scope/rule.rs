@@ -6,11 +6,13 @@ use std::sync::Arc;
 use datafusion::common::Result;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::config::ConfigOptions;
-use datafusion::physical_expr::ScalarFunctionExpr;
+use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
-use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::repartition::RepartitionExec;
+use datafusion::physical_plan::{ExecutionPlan, Partitioning};
 
 use super::WasmExec;
+use super::keys::{KeyScopes, ScopedKey};
 use crate::function::ScalarFunction;
 
 /// Wraps each operator whose expressions call WebAssembly functions, and the root of each plan that has one. It must be the last rule.
@@ -37,16 +39,16 @@ impl PhysicalOptimizerRule for WasmRule {
             if functions.is_empty() || WasmExec::of(node.as_ref()).is_some() {
                 return Ok(Transformed::no(node));
             }
-            Ok(Transformed::yes(
-                Arc::new(WasmExec::new(node, functions, false)) as Arc<dyn ExecutionPlan>,
-            ))
+            let (node, keys) = scope_keys(node)?;
+            let node = Arc::new(WasmExec::new(node, functions, keys, false));
+            Ok(Transformed::yes(node as Arc<dyn ExecutionPlan>))
         })?;
         if !transformed {
             return Ok(plan);
         }
         Ok(Arc::new(match WasmExec::of(plan.as_ref()) {
             Some(wrapped) => wrapped.at_root(),
-            None => WasmExec::new(plan, Arc::default(), true),
+            None => WasmExec::new(plan, Arc::default(), None, true),
         }))
     }
 
@@ -57,6 +59,31 @@ impl PhysicalOptimizerRule for WasmRule {
     fn schema_check(&self) -> bool {
         true
     }
+}
+
+/// Has the keys of a hash repartition evaluated in scopes. Other operators are left as they are.
+fn scope_keys(
+    node: Arc<dyn ExecutionPlan>,
+) -> Result<(Arc<dyn ExecutionPlan>, Option<Arc<KeyScopes>>)> {
+    let Some(repartition) = node.downcast_ref::<RepartitionExec>() else {
+        return Ok((node, None));
+    };
+    let Partitioning::Hash(keys, partitions) = repartition.partitioning() else {
+        return Ok((node, None));
+    };
+    let scopes = Arc::new(KeyScopes::default());
+    let scoped = |key: &Arc<dyn PhysicalExpr>| -> Arc<dyn PhysicalExpr> {
+        Arc::new(ScopedKey::new(Arc::clone(key), Arc::clone(&scopes)))
+    };
+    let keys = keys.iter().map(scoped).collect();
+    let partitioning = Partitioning::Hash(keys, *partitions);
+    let scoped = RepartitionExec::try_new(Arc::clone(repartition.input()), partitioning)?;
+    let scoped = if repartition.preserve_order() {
+        scoped.with_preserve_order()
+    } else {
+        scoped
+    };
+    Ok((Arc::new(scoped), Some(scopes)))
 }
 
 /// The WebAssembly functions in an operator's own expressions, sorted.

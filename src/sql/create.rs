@@ -293,13 +293,19 @@ fn body(
             "CREATE FUNCTION {name}: expected the file of a plugin after AS, as in CREATE FUNCTION {name}(…) RETURNS … LANGUAGE WASM AS 'file.wasm'"
         )));
     };
-    match (body.rsplit_once('#'), &clauses.function) {
+    let (file, function) = match (body.rsplit_once('#'), &clauses.function) {
         (Some(_), Some(_)) => Err(Error::Usage(format!(
             "CREATE FUNCTION {name}: the function is named twice, after # and in a second string; leave one out"
         ))),
         (Some((file, function)), None) => Ok((file.to_owned(), Some(function.to_owned()))),
         (None, function) => Ok((body.clone(), function.clone())),
+    }?;
+    if file.is_empty() {
+        return Err(Error::Usage(format!(
+            "CREATE FUNCTION {name}: the name of the plugin's file after AS is empty"
+        )));
     }
+    Ok((file, function))
 }
 
 /// Compiles off the threads that run queries.

@@ -123,15 +123,61 @@ mod allocator {
     use core::alloc::{GlobalAlloc, Layout};
     use core::fmt::Write;
 
-    use talc::wasm::{WasmDynamicTalc, new_wasm_dynamic_allocator};
+    use talc::base::Talc;
+    use talc::base::binning::Binning;
+    use talc::cell::TalcSyncCell;
+    use talc::source::Source;
+    use talc::wasm::WasmBinning;
 
     use super::report;
 
+    /// Bytes of a page of wasm memory.
+    const PAGE: usize = 64 << 10;
+    /// What the allocator needs beyond an allocation to find room for it in a new piece of memory.
+    const SLACK: usize = 1 << 10;
+    /// Bytes that are there from the start.
+    const FIRST: usize = 48 << 10;
+
+    /// Where memory comes from: first a piece of the module's own, so that small calls never ask the host, for whom giving
+    /// memory to an instance is most of the work of making it; then whole pages of the host.
+    #[derive(Debug)]
+    struct Memory {
+        first_is_free: bool,
+    }
+
+    static mut FIRST_PIECE: [u8; FIRST] = [0; FIRST];
+
+    // SAFETY: it uses no allocator.
+    unsafe impl Source for Memory {
+        fn acquire<B: Binning>(talc: &mut Talc<Self, B>, layout: Layout) -> Result<(), ()> {
+            if talc.source.first_is_free {
+                talc.source.first_is_free = false;
+                // SAFETY: nobody else uses the piece, and it is claimed once.
+                unsafe { talc.claim((&raw mut FIRST_PIECE).cast(), FIRST) }.ok_or(())?;
+                return Ok(());
+            }
+            let bytes = layout
+                .size()
+                .saturating_add(layout.align())
+                .saturating_add(SLACK);
+            let pages = bytes.div_ceil(PAGE);
+            match core::arch::wasm32::memory_grow::<0>(pages) {
+                usize::MAX => Err(()),
+                // SAFETY: the pages are new, so nobody else uses them.
+                before => unsafe { talc.claim((before * PAGE) as *mut u8, pages * PAGE) }
+                    .map(drop)
+                    .ok_or(()),
+            }
+        }
+    }
+
     /// Talc: a fifth of the code of std's allocator for wasm, and faster.
-    struct Allocator(WasmDynamicTalc);
+    struct Allocator(TalcSyncCell<Memory, WasmBinning>);
 
     #[global_allocator]
-    static ALLOCATOR: Allocator = Allocator(new_wasm_dynamic_allocator());
+    static ALLOCATOR: Allocator = Allocator(TalcSyncCell::new_wasm(Memory {
+        first_is_free: true,
+    }));
 
     /// Leaves a message for the trap that follows, if the caller does not know what to do without memory. Whoever
     /// does, goes on, and nobody reads the message.

@@ -1,5 +1,7 @@
 //! The prompt: datafusion-cli's editing, completion, highlighting and history, and Ctrl-C that stops what is running.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +15,7 @@ use tokio::signal::ctrl_c;
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
+use wasmfusion::{Cancellation, StreamScope};
 
 use super::command::{self, Next};
 use super::context::ShellContext;
@@ -76,11 +79,13 @@ async fn run_interruptible(
     options: &PrintOptions,
 ) -> Succeeded {
     let (stop, stopped) = oneshot::channel::<()>();
+    let cancellation = Cancellation::default();
+    let scope = StreamScope::with_cancellation(cancellation.clone());
     let (runtime, context, options) = (Handle::current(), Arc::clone(context), options.clone());
     let mut statements = spawn_blocking(move || {
         runtime.block_on(async {
             tokio::select! {
-                succeeded = script::run_all(&context, &sql, &options) => succeeded,
+                succeeded = in_scope(scope, script::run_all(&context, &sql, &options)) => succeeded,
                 // Dropping the statement drops its stream, which stops the guests that run for it.
                 _ = stopped => false,
             }
@@ -91,6 +96,7 @@ async fn run_interruptible(
         _ = ctrl_c() => {}
     }
     println!("^C");
+    cancellation.cancel();
     drop(stop);
     if timeout(PATIENCE, &mut statements).await.is_err() {
         report::warning(
@@ -98,6 +104,13 @@ async fn run_interruptible(
         );
     }
     false
+}
+
+/// Polls `future` with `scope` at hand, which is what stops a guest that the planner calls.
+async fn in_scope<F: Future>(scope: StreamScope, future: F) -> F::Output {
+    let mut scope = Some(Box::new(scope));
+    let mut future = pin!(future);
+    poll_fn(|context| StreamScope::enter(&mut scope, || future.as_mut().poll(context))).await
 }
 
 fn panicked(error: tokio::task::JoinError) -> Succeeded {

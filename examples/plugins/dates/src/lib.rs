@@ -45,7 +45,7 @@ pub fn month_end(day: Date) -> Result<Date, &'static str> {
 
 /// Easter Sunday of a year, by the Gregorian calendar.
 #[udf(example("SELECT easter(2026)", "2026-04-05"))]
-pub fn easter(year: i32) -> Result<Date, &'static str> {
+pub fn easter(year: i64) -> Result<Date, &'static str> {
     // The algorithm of the Anonymous Gregorian computus.
     if !(1583..=9999).contains(&year) {
         return Err("the year is 1583 to 9999");
@@ -56,7 +56,7 @@ pub fn easter(year: i32) -> Result<Date, &'static str> {
     let sunday = (32 + 2 * (century % 4) + 2 * (rest / 4) - moon - rest % 4) % 7;
     let late = (golden + 11 * moon + 22 * sunday) / 451;
     let days = moon + sunday - 7 * late + 114;
-    let found = NaiveDate::from_ymd_opt(year, days as u32 / 31, days as u32 % 31 + 1);
+    let found = NaiveDate::from_ymd_opt(year as i32, days as u32 / 31, days as u32 % 31 + 1);
     found.map(date).ok_or(OUT_OF_RANGE)
 }
 

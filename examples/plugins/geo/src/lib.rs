@@ -87,7 +87,7 @@ pub struct Place {
 }
 
 /// Middle of a geohash's cell, a struct of `lat` and `lon`; NULL if the text is not a geohash.
-#[udf(example("SELECT geohash_decode('u4pruydqqvj')['lat']", "57.64911063"))]
+#[udf(example("SELECT round(geohash_decode('u4pruydqqvj')['lat'], 6)", "57.649111"))]
 pub fn geohash_decode(geohash: &str) -> Option<Place> {
     geohash::decode(geohash.as_bytes()).map(|(lat, lon)| Place { lat, lon })
 }

@@ -16,7 +16,7 @@ const ONE: i128 = 1_000_000;
 const TOO_LARGE: &str = "the amount has too many digits";
 
 /// The amount rounded to so many decimal places, 0 to 6. A half goes to the even neighbour, as banks round.
-#[udf(example("SELECT round_half_even(2.345, 2)", "2.340000"))]
+#[udf(example("SELECT round_half_even(CAST(2.345 AS DECIMAL(10, 3)), 2)", "2.340000"))]
 pub fn round_half_even(amount: Amount, places: i64) -> Result<Amount, &'static str> {
     let cut = match places {
         0..=6 => 10i128.pow(6 - places as u32),
@@ -26,7 +26,7 @@ pub fn round_half_even(amount: Amount, places: i64) -> Result<Amount, &'static s
 }
 
 /// Value added tax on a net amount at a rate in per cent, rounded half to even to the cent.
-#[udf(example("SELECT vat_on_net(19.99, 19)", "3.80"))]
+#[udf(example("SELECT vat_on_net(CAST(19.99 AS DECIMAL(10, 2)), 19)", "3.80"))]
 pub fn vat_on_net(net: Amount, percent: Amount) -> Result<Cents, &'static str> {
     let product = net
         .unscaled()

@@ -1,5 +1,7 @@
 //! Comparing and shaping text.
 
+use std::cell::Cell;
+
 use rapidfuzz::distance::{jaro_winkler as jw, levenshtein as lev};
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
@@ -7,15 +9,56 @@ use wasmfusion_udf::prelude::*;
 
 wasmfusion_udf::plugin! {}
 
+// DataFusion has a `levenshtein` of its own, so this one goes by another name.
 /// Number of characters that must be inserted, removed or replaced to get from one text to the other.
-#[udf(example("SELECT levenshtein('kitten', 'sitting')", "3"))]
+#[udf(
+    name = "edit_distance",
+    example("SELECT edit_distance('kitten', 'sitting')", "3")
+)]
 pub fn levenshtein(left: &str, right: &str) -> i64 {
-    let distance = if left.is_ascii() && right.is_ascii() {
-        lev::distance(left.bytes(), right.bytes())
+    if left.is_ascii() && right.is_ascii() {
+        match (left.as_bytes(), right.as_bytes()) {
+            (short @ [_, ..], long) | (long, short @ [_, ..]) if short.len() <= 64 => {
+                short_distance(short, long)
+            }
+            (left, right) => lev::distance(left.iter(), right.iter()) as i64,
+        }
     } else {
-        lev::distance(left.chars(), right.chars())
-    };
-    distance as i64
+        lev::distance(left.chars(), right.chars()) as i64
+    }
+}
+
+thread_local! {
+    /// Where in the pattern of [`short_distance`] each character stands; all zero between calls.
+    static PLACES: [Cell<u64>; 128] = const { [const { Cell::new(0) }; 128] };
+}
+
+/// The distance of an ASCII text to a pattern of 1 to 64 ASCII characters: a column of the table is two words of bits (Myers 1999, as
+/// Hyyrö 2003 has it for whole texts). The library's table of 256 words, cleared for each pair, would cost more than the rest.
+fn short_distance(pattern: &[u8], text: &[u8]) -> i64 {
+    PLACES.with(|places| {
+        let place = |byte: u8| &places[usize::from(byte & 127)];
+        for (bit, byte) in pattern.iter().enumerate() {
+            place(*byte).set(place(*byte).get() | 1 << bit);
+        }
+        let last = 1 << (pattern.len() - 1);
+        let (mut more, mut less, mut distance) = (u64::MAX, 0_u64, pattern.len() as i64);
+        for byte in text {
+            let equal = place(*byte).get();
+            let diagonal = ((equal & more).wrapping_add(more) ^ more) | equal | less;
+            let mut right_more = less | !(diagonal | more);
+            let mut right_less = more & diagonal;
+            distance += i64::from(right_more & last != 0) - i64::from(right_less & last != 0);
+            right_more = right_more << 1 | 1;
+            right_less <<= 1;
+            more = right_less | !(diagonal | right_more);
+            less = right_more & diagonal;
+        }
+        for byte in pattern {
+            place(*byte).set(0);
+        }
+        distance
+    })
 }
 
 /// Similarity of two names, from 0 to 1. Names that begin alike are more similar.
