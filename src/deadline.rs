@@ -8,8 +8,8 @@
 //! the page away makes the next such load trap. The watchdog takes it while it holds the lock on the list of instances;
 //! `Watch::drop` leaves that list first and then gives the page back, before the memory's slot can be reused.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
@@ -25,12 +25,15 @@ pub enum Interruption {
     /// A page that the guest reads in each loop is taken away. Costs a few per cent in tight loops.
     #[default]
     WatchPage,
-    /// wasmtime's epochs: a counter is compared in each loop. Needs no `mprotect`; tight loops become up to four times slower.
+    /// wasmtime's epochs: a counter is compared in each loop and each function. Needs no `mprotect`; tight loops become up to four times
+    /// slower, and a long row of bulk memory instructions without a loop cannot be stopped in its middle.
     Epoch,
 }
 
 /// How often the watchdog looks, and the unit of its clock.
 const TICK: Duration = Duration::from_millis(1);
+/// Most ticks that the clock advances at one look.
+const TICKS_AT_ONCE_MAX: u64 = 5;
 /// No call is running.
 const IDLE: u64 = 0;
 /// The watchdog has stopped the call.
@@ -139,6 +142,12 @@ impl Watch {
             .store(deadline.min(STOPPED - 1), Ordering::Relaxed);
     }
 
+    /// Whether the query was cancelled, so that no call should start.
+    #[inline]
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.0.cancellation.is_cancelled()
+    }
+
     /// Ends the call that [`Self::start`] began. If the watchdog was faster, says why it stopped the call: the instance must then not be
     /// called again.
     #[inline]
@@ -180,15 +189,16 @@ impl Cell {
     /// Stops the running call if it must not go on. Called by the watchdog, under its lock.
     fn check(&self, now: u64) {
         let state = self.state.load(Ordering::Relaxed);
-        if state == IDLE || state == STOPPED || (state > now && !self.cancellation.is_cancelled()) {
+        let over = state <= now || self.cancellation.is_cancelled();
+        if state == IDLE || (state != STOPPED && !over) {
             return;
         }
-        // Fails if the call has just ended: then there is nothing to stop.
-        if self
-            .state
-            .compare_exchange(state, STOPPED, Ordering::AcqRel, Ordering::Relaxed)
-            .is_err()
-        {
+        // Fails if the call has just ended: then there is nothing to stop. A call that was stopped before and is still there gets the brake
+        // again: it may not have held.
+        let stopped =
+            self.state
+                .compare_exchange(state, STOPPED, Ordering::AcqRel, Ordering::Relaxed);
+        if stopped.is_err() {
             return;
         }
         match &self.brake {
@@ -205,11 +215,11 @@ impl Cell {
     }
 }
 
-/// Milliseconds since the watchdog began, as of its last look.
+/// Milliseconds that the watchdog has seen pass.
 static NOW: AtomicU64 = AtomicU64::new(0);
 
 static WATCHDOG: Watchdog = Watchdog {
-    began: LazyLock::new(Instant::now),
+    last_look: Mutex::new(None),
     cells: Mutex::new(Vec::new()),
     woken: Condvar::new(),
 };
@@ -236,7 +246,7 @@ pub(crate) fn start() -> Result<()> {
 }
 
 struct Watchdog {
-    began: LazyLock<Instant>,
+    last_look: Mutex<Option<Instant>>,
     cells: Mutex<Vec<Arc<Cell>>>,
     /// Signalled when the first cell comes: without cells, the thread sleeps.
     woken: Condvar,
@@ -259,14 +269,24 @@ impl Watchdog {
         }
     }
 
-    /// Sets the clock. The thread may have slept, so whoever adds a cell does this too.
+    /// Advances the clock by the time since the last look, but by no more than some ticks: while this thread was kept waiting, on a busy
+    /// machine, so were the guests.
     fn advance(&self) -> u64 {
-        let now = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        NOW.fetch_max(now, Ordering::Relaxed).max(now)
+        let now = Instant::now();
+        let mut last_look = self.last_look.lock();
+        let last = *last_look.get_or_insert(now);
+        let passed = u64::try_from(now.duration_since(last).as_millis()).unwrap_or(u64::MAX);
+        *last_look = Some(if passed > TICKS_AT_ONCE_MAX {
+            now
+        } else {
+            // What is left of a tick counts at the next look.
+            last + Duration::from_millis(passed)
+        });
+        let ticks = passed.min(TICKS_AT_ONCE_MAX);
+        NOW.fetch_add(ticks, Ordering::Relaxed) + ticks
     }
 
     fn add(&self, cell: Arc<Cell>) {
-        self.advance();
         let mut cells = self.cells.lock();
         cells.push(cell);
         if cells.len() == 1 {

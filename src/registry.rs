@@ -61,6 +61,11 @@ impl Registry {
         }))
     }
 
+    /// Whether both are the same registry.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// How this registry loads plugins.
     pub fn options(&self) -> &RegistryOptions {
         &self.0.options

@@ -199,6 +199,46 @@ async fn create_function_stays_below_the_module_root() -> Result<()> {
 }
 
 #[tokio::test]
+async fn an_alias_neither_hides_what_is_built_in_nor_outlives_its_function() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let module = |file: &str, function: &str, alias: &str| {
+        let text = module_with_alias("mine", function, Some(alias));
+        std::fs::write(directory.path().join(file), text)
+    };
+    module("a.wat", "shade", "upper")?;
+    module("b.wat", "shade", "tint")?;
+    module("c.wat", "tint", "hue")?;
+    let mut options = RegistryOptions::default();
+    options.module_root = Some(directory.path().to_owned());
+    let ctx = session(options, &[])?;
+
+    let error = failure(&ctx, "CREATE FUNCTION shade() LANGUAGE WASM AS 'a.wat'").await;
+    assert!(
+        error.contains("upper: a function of this name is built in"),
+        "{error}"
+    );
+    ctx.sql("SELECT upper('still there')")
+        .await?
+        .collect()
+        .await?;
+
+    ctx.wasm_sql("CREATE FUNCTION shade() LANGUAGE WASM AS 'b.wat'")
+        .await?;
+    assert_eq!(number(&ctx, "SELECT tint()").await?, 0);
+    let error = failure(&ctx, "DROP FUNCTION tint").await;
+    assert!(error.contains("another name of shade"), "{error}");
+    // The alias becomes a function of its own, and stays when the first function goes.
+    ctx.wasm_sql("CREATE OR REPLACE FUNCTION tint() LANGUAGE WASM AS 'c.wat'")
+        .await?;
+    ctx.wasm_sql("DROP FUNCTION shade, shade").await?;
+    assert_eq!(number(&ctx, "SELECT tint() + hue()").await?, 0);
+    assert!(ctx.sql("SELECT shade()").await.is_err());
+    ctx.wasm_sql("DROP FUNCTION tint").await?;
+    assert!(ctx.sql("SELECT hue()").await.is_err());
+    Ok(())
+}
+
+#[tokio::test]
 async fn both_ways_of_interruption_stop_a_guest() -> Result<()> {
     for interruption in [Interruption::WatchPage, Interruption::Epoch] {
         let mut options = RegistryOptions::default();
@@ -243,8 +283,14 @@ async fn no_state_crosses_queries_or_calls_outside_streams() -> Result<()> {
 
 /// A module whose plugin and only function have these names; the function returns 0.
 fn module_text(plugin: &str, function: &str) -> String {
+    module_with_alias(plugin, function, None)
+}
+
+/// As [`module_text`], with an alias.
+fn module_with_alias(plugin: &str, function: &str, alias: Option<&str>) -> String {
+    let aliases = alias.map_or(String::new(), |alias| format!(r#""{alias}""#));
     let manifest = format!(
-        r#"{{"name":"{plugin}","version":"1","functions":[{{"name":"{function}","params":[],"returns":{{"type":"Int64"}}}}]}}"#
+        r#"{{"name":"{plugin}","version":"1","functions":[{{"name":"{function}","aliases":[{aliases}],"params":[],"returns":{{"type":"Int64"}}}}]}}"#
     );
     format!(
         r#"(module

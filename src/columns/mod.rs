@@ -37,4 +37,4 @@ pub use result::{lay_out_result, measure_result};
 pub use schema::{SchemaLimits, measure_schema, read_schema, write_schema};
 pub(crate) use types::fits;
 pub use types::{check_type, parse_type, type_depth};
-pub use write::{measure, write};
+pub use write::{fixed_values, measure, write};

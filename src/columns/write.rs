@@ -58,6 +58,28 @@ pub fn write(
     Writer { memory, arena }.node(at, array, target)
 }
 
+/// The values of `array` as they cross, if it is a column of numbers (dates, decimals, … too) of exactly type `target` without nulls.
+#[inline]
+pub fn fixed_values<'a>(array: &'a dyn Array, target: &DataType) -> Option<&'a [u8]> {
+    if array.data_type() != target || array.nulls().is_some_and(|nulls| nulls.null_count() > 0) {
+        return None;
+    }
+    macro_rules! primitive {
+        ($primitive:ty) => {
+            Some(
+                array
+                    .as_primitive_opt::<$primitive>()?
+                    .values()
+                    .to_byte_slice(),
+            )
+        };
+    }
+    downcast_primitive! {
+        target => (primitive),
+        _ => None,
+    }
+}
+
 /// Bytes for one buffer of the array.
 fn buffer_cost(bytes: usize) -> u64 {
     Arena::cost(bytes as u64, BUFFER_ALIGN)

@@ -10,7 +10,7 @@ use datafusion::arrow::datatypes::{DataType, Field};
 use datafusion::common::ScalarValue;
 use wasmfusion_abi::{ArrowArray, ArrowSchema, BindFrame, CONSTANTS_MAX, status};
 
-use super::call::Ended;
+use super::frame::Ended;
 use super::signature;
 use crate::columns::{self, Arena, ColumnError, SchemaLimits};
 use crate::error::{Error, Result};

@@ -2,41 +2,37 @@
 //!
 //! ```text
 //! invoke    constants, rows with NULLs that the guest must not see, batches that are too large     ──┐
-//! run       lease an instance ─▶ write the arguments ─▶ call ─▶ check and read the result            ◀─┘
+//! frame.rs  lease an instance ─▶ write the arguments ─▶ call ─▶ check and read the result            ◀─┘
 //! ```
 
 use std::borrow::Cow;
 
 use datafusion::arrow::array::{Array, ArrayRef, BooleanArray, UInt32Array, new_null_array};
 use datafusion::arrow::buffer::NullBuffer;
-use datafusion::arrow::compute::{CastOptions, FilterBuilder, cast_with_options, concat, take};
+use datafusion::arrow::compute::{
+    CastOptions, FilterBuilder, cast_with_options, concat, interleave, take,
+};
 use datafusion::arrow::datatypes::{DataType, Field};
+use datafusion::arrow::error::ArrowError;
 use datafusion::common::ScalarValue;
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::ColumnarValue;
 use smallvec::SmallVec;
-use wasmfusion_abi::{ArrowArray, CONSTANTS_MAX, CallFrame, status};
+use wasmfusion_abi::CONSTANTS_MAX;
 
-use super::{bind, signature};
-use crate::columns::{self, Arena, ColumnError, ReadLimits};
+use super::frame::{self, Ended, FixedColumns, Size, bad_argument};
+use super::signature;
+use crate::columns::ColumnError;
 use crate::error::{Error, Result};
-use crate::instance::{Failure, Instance};
 use crate::module::{Nulls, ParamType};
 use crate::plugin::FunctionRef;
 use crate::scope::with_instance;
 
-/// Alignment of the structs of the interface.
-const STRUCT_ALIGN: u32 = 8;
-const ARRAY_BYTES: u32 = size_of::<ArrowArray>() as u32;
-const FRAME_BYTES: u32 = size_of::<CallFrame>() as u32;
-/// Where in a frame the error is.
-const ERROR_OFFSET: u32 = std::mem::offset_of!(CallFrame, error) as u32;
-
 /// An argument: a column of as many values as the call has rows, or one value that holds for all rows.
 #[derive(Clone)]
-struct Argument<'a> {
-    array: Cow<'a, ArrayRef>,
-    constant: bool,
+pub(super) struct Argument<'a> {
+    pub(super) array: Cow<'a, ArrayRef>,
+    pub(super) constant: bool,
 }
 
 /// The arguments of a call. Functions with more parameters than this pay for an allocation.
@@ -167,15 +163,36 @@ fn without_nulls(
         });
     }
     let column = run(function, &dense, nulls.len() - nulls.null_count(), result)?;
+    scatter(&column, nulls).map_err(|e| arrow_failed(function, e.into()))
+}
+
+/// The values of `column` where `nulls` has none, NULL elsewhere. There is at least one value.
+fn scatter(column: &ArrayRef, nulls: &NullBuffer) -> Result<ArrayRef, ArrowError> {
     let mut next = 0;
     let places = nulls.iter().map(|valid| {
         // Any place will do for a NULL, but there must be one.
         let place = if valid { next } else { 0 };
-        next += u32::from(valid);
-        place
+        next += usize::from(valid);
+        (valid, place)
     });
-    let places = UInt32Array::new(places.collect(), Some(nulls.clone()));
-    take(&column, &places, None).map_err(|e| arrow_failed(function, e.into()))
+    if nulls_are_in_children(column.data_type()) {
+        let null = new_null_array(column.data_type(), 1);
+        let places: Vec<_> = places
+            .map(|(valid, place)| if valid { (0, place) } else { (1, 0) })
+            .collect();
+        return interleave(&[column.as_ref(), null.as_ref()], &places);
+    }
+    let places = places.map(|(_, place)| place as u32).collect();
+    take(column, &UInt32Array::new(places, Some(nulls.clone())), None)
+}
+
+/// Whether an array of this type, or a part of it, has no validity buffer of its own, so that `take` cannot make a NULL.
+fn nulls_are_in_children(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::RunEndEncoded(..) | DataType::Union(..) => true,
+        DataType::Struct(fields) => fields.iter().any(|f| nulls_are_in_children(f.data_type())),
+        _ => false,
+    }
 }
 
 /// Calls the function on columns that may cross as they are, in parts if they are too large for the guest's memory.
@@ -185,17 +202,13 @@ fn run(
     rows: usize,
     result: &Field,
 ) -> Result<ArrayRef> {
-    let mut bytes = u64::from(STRUCT_ALIGN + FRAME_BYTES)
-        + u64::from(ARRAY_BYTES) * (arguments.len() as u64 + 1);
-    for (place, argument) in arguments.iter().enumerate() {
-        let target = target(function, place, &argument.array);
-        bytes += columns::measure(argument.array.as_ref(), target)
-            .map_err(|e| bad_argument(function, place, e))?;
-    }
-    bytes += columns::measure_result(result.data_type(), rows);
-
+    let fixed = FixedColumns::of(function, arguments);
+    let Size { bytes, row_bytes } = match &fixed {
+        Some(columns) => columns.measure(rows, result),
+        None => frame::measure(function, arguments, rows, result)?,
+    };
     let roomy = function.plugin.limits().memory_bytes_max / 4;
-    if bytes > roomy && rows > 1 {
+    if row_bytes > roomy && rows > 1 {
         return run_halves(function, arguments, rows, result);
     }
     let rows = u32::try_from(rows).map_err(|_| {
@@ -205,139 +218,16 @@ fn run(
         ))
     })?;
     with_instance(&function.plugin, rows as usize, |instance| {
-        run_in(instance, function, arguments, rows, bytes, result)
+        let column = match &fixed {
+            Some(columns) => frame::run_fixed(instance, function, columns, rows, bytes, result),
+            None => frame::run_any(instance, function, arguments, rows, bytes, result),
+        };
+        if matches!(column, Err(Ended::Told(Error::BadResult { .. }))) {
+            instance.give_up();
+        }
+        column
     })
     .map_err(|ended| ended.into_error(function))
-}
-
-/// How a call ended, before it is put into words.
-pub(super) enum Ended {
-    Failed(Failure),
-    Told(Error),
-}
-
-impl From<Failure> for Ended {
-    fn from(failure: Failure) -> Self {
-        Self::Failed(failure)
-    }
-}
-
-impl From<Error> for Ended {
-    fn from(error: Error) -> Self {
-        Self::Told(error)
-    }
-}
-
-impl Ended {
-    #[cold]
-    pub(super) fn into_error(self, function: &FunctionRef) -> Error {
-        match self {
-            Self::Failed(failure) => failure.into_error(function.id(), function.plugin.limits()),
-            Self::Told(error) => error,
-        }
-    }
-}
-
-fn run_in(
-    instance: &mut Instance,
-    function: &FunctionRef,
-    arguments: &[Argument<'_>],
-    rows: u32,
-    bytes: u64,
-    result: &Field,
-) -> Result<ArrayRef, Ended> {
-    let module = function.plugin.module();
-    let bound = if function.decl().bind {
-        bind::handle(
-            instance,
-            function,
-            arguments.iter().map(|a| (a.array.as_ref(), a.constant)),
-            result,
-        )?
-    } else {
-        0
-    };
-    let region = instance.region(module, bytes)?;
-    let mut arena = Arena::new(region.address, region.size);
-    let arg_count = arguments.len() as u32;
-
-    let mut take = |bytes| {
-        arena
-            .alloc(u64::from(bytes), STRUCT_ALIGN)
-            .map_err(|e| bad_result(function, e))
-    };
-    let frame_at = take(FRAME_BYTES)?;
-    let args_at = take(ARRAY_BYTES * arg_count)?;
-    let result_at = take(ARRAY_BYTES)?;
-
-    let mut memory = instance.memory();
-    let mut constants = 0;
-    for (place, argument) in arguments.iter().enumerate() {
-        let at = args_at + ARRAY_BYTES * place as u32;
-        let target = target(function, place, &argument.array);
-        columns::write(&mut memory, &mut arena, at, argument.array.as_ref(), target)
-            .map_err(|e| bad_argument(function, place, e))?;
-        constants |= u64::from(argument.constant) << (place % CONSTANTS_MAX);
-    }
-    columns::lay_out_result(
-        &mut memory,
-        &mut arena,
-        result_at,
-        result.data_type(),
-        rows as usize,
-    )
-    .map_err(|e| bad_result(function, e))?;
-    let frame = CallFrame {
-        rows,
-        arg_count,
-        args: args_at,
-        result: result_at,
-        constants,
-        bound,
-        reserved: 0,
-        error: Default::default(),
-    };
-    memory
-        .write("frame", frame_at, &frame)
-        .map_err(|e| bad_result(function, e.into()))?;
-
-    let status =
-        instance.call_function(module, function.place, frame_at, frame_at + ERROR_OFFSET)?;
-    if status != status::OK {
-        let message = instance.message(module, frame_at + ERROR_OFFSET);
-        let message =
-            message.unwrap_or_else(|| format!("failed with status {status} and gave no message"));
-        return Err(Error::Guest {
-            function: function.id(),
-            message,
-        }
-        .into());
-    }
-    let limits = ReadLimits {
-        bytes_max: module.limits().result_bytes_max,
-        depth_max: module.limits().type_depth_max,
-    };
-    let column = columns::read(
-        &instance.memory(),
-        result_at,
-        result.data_type(),
-        rows as usize,
-        limits,
-    )
-    .map_err(|e| bad_result(function, e))?;
-    let promised = function
-        .decl()
-        .returns
-        .as_ref()
-        .is_some_and(|returns| !returns.nullable);
-    if (promised || !result.is_nullable()) && column.logical_null_count() > 0 {
-        let problem = ColumnError::invalid(
-            result.data_type(),
-            "it has NULLs, although the manifest says that it never has",
-        );
-        return Err(bad_result(function, problem).into());
-    }
-    Ok(column)
 }
 
 #[cold]
@@ -365,14 +255,6 @@ fn run_halves(
     concat(&[first.as_ref(), second.as_ref()]).map_err(|e| arrow_failed(function, e.into()))
 }
 
-/// The type that the argument at `place` crosses as.
-fn target<'a>(function: &'a FunctionRef, place: usize, array: &'a ArrayRef) -> &'a DataType {
-    match signature::param(function.decl(), place).map(|param| &param.ty) {
-        Some(ParamType::Exact(target)) => target,
-        _ => array.data_type(),
-    }
-}
-
 #[cold]
 fn cast(function: &FunctionRef, place: usize, array: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
     let options = CastOptions {
@@ -390,23 +272,6 @@ fn repeat(function: &FunctionRef, value: &ArrayRef, rows: usize) -> Result<Array
 }
 
 #[cold]
-fn bad_argument(function: &FunctionRef, place: usize, reason: ColumnError) -> Error {
-    Error::BadArgument {
-        function: function.id(),
-        argument: place + 1,
-        reason: Box::new(reason),
-    }
-}
-
-#[cold]
-fn bad_result(function: &FunctionRef, reason: ColumnError) -> Error {
-    Error::BadResult {
-        function: function.id(),
-        reason: Box::new(reason),
-    }
-}
-
-#[cold]
 fn arrow_failed(function: &FunctionRef, error: DataFusionError) -> Error {
     Error::Host {
         what: format!(
@@ -414,5 +279,45 @@ fn arrow_failed(function: &FunctionRef, error: DataFusionError) -> Error {
             function.id()
         ),
         reason: error.strip_backtrace(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use datafusion::arrow::array::{Array, ArrayRef, Int32Array, Int64Array, RunArray, UnionArray};
+    use datafusion::arrow::buffer::NullBuffer;
+    use datafusion::arrow::datatypes::{DataType, Field, Int32Type, UnionFields};
+
+    use super::scatter;
+
+    fn nulls_after_scatter(column: ArrayRef) -> Vec<bool> {
+        let nulls = NullBuffer::from(vec![false, true, false, true, true]);
+        let scattered = scatter(&column, &nulls).expect("it can be scattered");
+        assert_eq!(scattered.len(), 5);
+        let nulls = scattered.logical_nulls().expect("it has nulls");
+        nulls.iter().collect()
+    }
+
+    #[test]
+    fn rows_that_the_guest_did_not_see_are_null_in_every_type() {
+        let expected = [false, true, false, true, true];
+        let numbers = Int64Array::from(vec![1, 2, 3]);
+        assert_eq!(nulls_after_scatter(Arc::new(numbers.clone())), expected);
+
+        let runs = RunArray::<Int32Type>::try_new(&Int32Array::from(vec![1, 2, 3]), &numbers);
+        let runs = Arc::new(runs.expect("three runs"));
+        assert_eq!(nulls_after_scatter(runs), expected);
+
+        let fields = UnionFields::try_new([4], [Field::new("a", DataType::Int64, true)]);
+        let fields = fields.expect("one field");
+        for offsets in [None, Some(vec![0, 1, 2].into())] {
+            let children: Vec<ArrayRef> = vec![Arc::new(numbers.clone())];
+            let union =
+                UnionArray::try_new(fields.clone(), vec![4, 4, 4].into(), offsets, children);
+            let union = Arc::new(union.expect("a union"));
+            assert_eq!(nulls_after_scatter(union), expected);
+        }
     }
 }

@@ -104,6 +104,11 @@ impl ScalarFunction {
         (udf.inner().as_ref() as &dyn Any).downcast_ref()
     }
 
+    /// Its name.
+    pub fn main_name(&self) -> &str {
+        &self.name
+    }
+
     /// Its name and its aliases.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         std::iter::once(self.name.as_str()).chain(self.aliases.iter().map(String::as_str))

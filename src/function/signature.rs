@@ -1,7 +1,7 @@
 //! Which overload of a function fits which arguments, and what has to be cast for it.
 
 use datafusion::arrow::compute::can_cast_types;
-use datafusion::arrow::datatypes::{DataType, Field};
+use datafusion::arrow::datatypes::{DataType, Field, TimeUnit};
 use datafusion::logical_expr::type_coercion::functions;
 use datafusion::logical_expr::{Signature, TypeSignature, Volatility};
 
@@ -61,6 +61,8 @@ fn fit_all(function: &FunctionDecl, arg_types: &[DataType]) -> Option<(usize, Ve
         let fit = fit(from, to)?;
         distance += fit.distance(from, to);
         types.push(match fit {
+            // The planner would hide a constant in a cast, and the guest could not bind to it.
+            Fit::Coerced(_) if function.bind => from.clone(),
             Fit::AsIs | Fit::CastAtCall => from.clone(),
             Fit::Coerced(to) => to,
         });
@@ -124,16 +126,24 @@ pub(super) fn casts_at_call(from: &DataType, to: &DataType) -> bool {
             | DataType::Decimal256(_, from) => from <= to,
             from => from.is_integer() && *to >= 0,
         },
-        DataType::Timestamp(_, None) => matches!(
-            from,
-            DataType::Timestamp(_, None) | DataType::Date32 | DataType::Date64
-        ),
-        DataType::Timestamp(_, Some(_)) => matches!(from, DataType::Timestamp(_, Some(_))),
-        DataType::Date32 | DataType::Date64 => matches!(from, DataType::Date32 | DataType::Date64),
-        DataType::Time32(_) | DataType::Time64(_) => {
-            matches!(from, DataType::Time32(_) | DataType::Time64(_))
-        }
-        DataType::Duration(_) => matches!(from, DataType::Duration(_)),
+        // To a finer unit only: to a coarser one, a cast cuts.
+        DataType::Timestamp(to, None) => match from {
+            DataType::Timestamp(from, None) => is_finer(*to, *from),
+            from => matches!(from, DataType::Date32),
+        },
+        DataType::Timestamp(to, Some(_)) => match from {
+            DataType::Timestamp(from, Some(_)) => is_finer(*to, *from),
+            _ => false,
+        },
+        DataType::Date64 => matches!(from, DataType::Date32),
+        DataType::Time32(to) | DataType::Time64(to) => match from {
+            DataType::Time32(from) | DataType::Time64(from) => is_finer(*to, *from),
+            _ => false,
+        },
+        DataType::Duration(to) => match from {
+            DataType::Duration(from) => is_finer(*to, *from),
+            _ => false,
+        },
         DataType::Struct(to) => match from {
             DataType::Struct(from) => {
                 from.len() == to.len()
@@ -151,6 +161,16 @@ pub(super) fn casts_at_call(from: &DataType, to: &DataType) -> bool {
         _ => false,
     };
     keeps_meaning && can_cast_types(from, to)
+}
+
+fn is_finer(unit: TimeUnit, than: TimeUnit) -> bool {
+    let rank = |unit| match unit {
+        TimeUnit::Second => 0,
+        TimeUnit::Millisecond => 1,
+        TimeUnit::Microsecond => 2,
+        TimeUnit::Nanosecond => 3,
+    };
+    rank(unit) >= rank(than)
 }
 
 fn element_fits(from: &Field, to: &Field) -> bool {

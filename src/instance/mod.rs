@@ -8,6 +8,7 @@ mod limiter;
 
 use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;
+use smallvec::SmallVec;
 use wasmfusion_abi::{BUFFER_ALIGN, Slice};
 use wasmtime::{
     Memory, PoolConcurrencyLimitError, Store, TypedFunc, UpdateDeadline, WasmBacktrace,
@@ -17,7 +18,7 @@ pub(crate) use failure::{Failure, Phase};
 pub(crate) use limiter::{HostState, MemoryAccount};
 
 use crate::compiled::CompiledModule;
-use crate::deadline::{Brake, Cancellation, Interruption, Watch, WatchPage};
+use crate::deadline::{Brake, Cancellation, Interruption, Stop, Watch, WatchPage};
 use crate::error::Trap;
 use crate::memory::GuestMemory;
 use crate::module::{self, ManifestError, ModuleError};
@@ -46,7 +47,28 @@ pub(crate) struct Instance {
     calls: Calls,
     region: Region,
     bound: Vec<Bound>,
+    layout: Option<Box<Layout>>,
     spent: bool,
+}
+
+/// What a call writes into the region apart from the values of its columns, kept for the next call of the same shape.
+pub(crate) struct Layout {
+    /// Place of the function in the manifest.
+    pub(crate) place: usize,
+    /// Number of rows.
+    pub(crate) rows: u32,
+    /// Which arguments are constants.
+    pub(crate) constants: u64,
+    /// Where the region was.
+    pub(crate) region: Region,
+    /// Address of the frame, with which the header starts.
+    pub(crate) frame: u32,
+    /// Address of the result's struct.
+    pub(crate) result: u32,
+    /// The frame and the structs and tables behind it, as bytes.
+    pub(crate) header: Box<[u8]>,
+    /// Addresses of the arguments' values.
+    pub(crate) buffers: SmallVec<[u32; 6]>,
 }
 
 /// The exports that queries call. Apart from the store, so that a call borrows both and clones neither.
@@ -144,6 +166,7 @@ impl Instance {
             },
             region: Region::default(),
             bound: Vec::new(),
+            layout: None,
             spent: false,
         };
         if let Some(start) = &exports.start {
@@ -160,6 +183,12 @@ impl Instance {
         self.spent
     }
 
+    /// Makes this the instance's last call: the guest broke a promise.
+    #[cold]
+    pub(crate) fn give_up(&mut self) {
+        self.spent = true;
+    }
+
     /// The guest's memory. While this is held the guest cannot run.
     #[inline]
     pub(crate) fn memory(&mut self) -> GuestMemory<'_> {
@@ -174,6 +203,18 @@ impl Instance {
     /// Adds to what was bound in this instance.
     pub(crate) fn remember(&mut self, bound: Bound) {
         self.bound.push(bound);
+    }
+
+    /// The layout of the last call that left one.
+    #[inline]
+    pub(crate) fn take_layout(&mut self) -> Option<Box<Layout>> {
+        self.layout.take()
+    }
+
+    /// Keeps the layout of a call for the next one.
+    #[inline]
+    pub(crate) fn keep_layout(&mut self, layout: Box<Layout>) {
+        self.layout = Some(layout);
     }
 
     /// Bytes of memory that the instance holds, the watch page included.
@@ -321,6 +362,16 @@ impl Instance {
             calls,
             ..
         } = self;
+        if watch.is_cancelled() {
+            return Err(Failure::Stopped {
+                stop: Stop::Cancelled,
+                phase,
+            });
+        }
+        // What was refused to an earlier call, which could do without, does not explain a failure of this one.
+        if store.data().refused.is_some() {
+            store.data_mut().refused = None;
+        }
         let stack_bytes = module.limits().stack_bytes_max + HOST_STACK_BYTES;
         watch.start(phase.timeout_ms(module.limits()));
         let result = stacker::maybe_grow(stack_bytes, stack_bytes * 2, || call(store, calls));

@@ -1,7 +1,8 @@
 //! Where the probes of one function go, and how positions shift because of them.
 //!
-//! A probe is a load from the watch page whose result is dropped. There is one at the head of every loop, and one at the
-//! entry of every function that has a loop or a call, so that no guest code runs for long without meeting one.
+//! A probe is a load from the watch page whose result is dropped. There is one at the head of every loop, one at the
+//! entry of every function that has a loop or a call, and one in front of every instruction that works on a whole range of memory or of a
+//! table, so that no guest code runs for long without meeting one.
 //!
 //! Probe `k` of a function reads byte `k` of the page. The offsets must differ: of two equal loads, the compiler removes
 //! the one that the other dominates, and the loop that lost its probe could not be stopped any more.
@@ -30,8 +31,10 @@ impl ProbePoints {
         let mut points = vec![reader.original_position() - start];
         let mut watched = false;
         while !reader.eof() {
+            let before = reader.original_position() - start;
             match reader.read()? {
                 Operator::Loop { .. } => points.push(reader.original_position() - start),
+                operator if is_bulk(&operator) => points.push(before),
                 Operator::Call { .. } | Operator::CallIndirect { .. } => watched = true,
                 _ => {}
             }
@@ -75,6 +78,21 @@ impl ProbePoints {
         }
         offset - inserted
     }
+}
+
+/// Whether one instruction can take as long as memory is large. Many of them in a row need no loop.
+pub(crate) fn is_bulk(operator: &Operator<'_>) -> bool {
+    matches!(
+        operator,
+        Operator::MemoryCopy { .. }
+            | Operator::MemoryFill { .. }
+            | Operator::MemoryGrow { .. }
+            | Operator::MemoryInit { .. }
+            | Operator::TableCopy { .. }
+            | Operator::TableFill { .. }
+            | Operator::TableGrow { .. }
+            | Operator::TableInit { .. }
+    )
 }
 
 fn encode(k: usize, sink: &mut Vec<u8>) {

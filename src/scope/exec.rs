@@ -42,7 +42,7 @@ pub struct WasmExec {
     functions: Arc<[String]>,
     /// There if `inner` is the root.
     guards: Option<QueryGuards>,
-    /// There if `inner` is a repartition by keys that call functions.
+    /// There if `inner` evaluates keys that call functions in tasks of its own.
     keys: Option<Arc<KeyScopes>>,
     metrics: ExecutionPlanMetricsSet,
 }
@@ -201,7 +201,7 @@ impl ExecutionPlan for WasmExec {
             None => self.scoped(partition, context),
             Some(guards) => {
                 let partitions = self.properties().partitioning.partition_count();
-                guards.guard(&context, partitions, |context| {
+                guards.guard(&context, partition, partitions, |context| {
                     self.scoped(partition, context)
                 })
             }
@@ -274,7 +274,7 @@ impl WasmExec {
         if self.functions.is_empty() {
             return self.inner.execute(partition, context);
         }
-        // Where the keys of a repartition call functions, nothing that polls its stream does.
+        // Keys have scopes of their own.
         let keys = self.keys.as_ref();
         let keys = keys.map(|keys| keys.begin(&context, &self.metrics));
         let scope = match keys {

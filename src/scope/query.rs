@@ -40,6 +40,8 @@ pub(super) struct QueryGuards(Mutex<Vec<Execution>>);
 #[derive(Debug)]
 struct Execution {
     original: Weak<TaskContext>,
+    /// Partitions that were begun.
+    begun: Vec<usize>,
     /// The original with the cancellation added.
     context: Arc<TaskContext>,
     query: Arc<Query>,
@@ -57,30 +59,35 @@ impl QueryGuards {
     pub(super) fn guard(
         &self,
         original: &Arc<TaskContext>,
+        partition: usize,
         partitions: usize,
         execute: impl FnOnce(Arc<TaskContext>) -> Result<SendableRecordBatchStream>,
     ) -> Result<SendableRecordBatchStream> {
-        let (context, query) = self.execution(original, partitions);
+        let (context, guard) = self.begin(original, partition, partitions);
         let stream = execute(context)?;
         Ok(Box::pin(GuardedStream {
             inner: detach(stream),
-            guard: Guard(query),
+            guard,
         }))
     }
 
-    fn execution(
+    /// Begins a partition: in the execution that has this context and has not begun the partition yet, or in a new one.
+    fn begin(
         &self,
         original: &Arc<TaskContext>,
+        partition: usize,
         partitions: usize,
-    ) -> (Arc<TaskContext>, Arc<Query>) {
+    ) -> (Arc<TaskContext>, Guard) {
         let mut executions = self.0.lock();
         executions
             .retain(|e| e.original.strong_count() > 0 && e.query.open.load(Ordering::Relaxed) > 0);
-        if let Some(e) = executions
-            .iter()
-            .find(|e| std::ptr::eq(e.original.as_ptr(), Arc::as_ptr(original)))
-        {
-            return (Arc::clone(&e.context), Arc::clone(&e.query));
+        let same = |e: &&mut Execution| {
+            std::ptr::eq(e.original.as_ptr(), Arc::as_ptr(original))
+                && !e.begun.contains(&partition)
+        };
+        if let Some(e) = executions.iter_mut().find(same) {
+            e.begun.push(partition);
+            return (Arc::clone(&e.context), Guard(Arc::clone(&e.query)));
         }
         let cancellation = Cancellation::default();
         let context = Arc::new(with_cancellation(original, cancellation.clone()));
@@ -90,10 +97,11 @@ impl QueryGuards {
         });
         executions.push(Execution {
             original: Arc::downgrade(original),
+            begun: vec![partition],
             context: Arc::clone(&context),
             query: Arc::clone(&query),
         });
-        (context, query)
+        (context, Guard(query))
     }
 }
 

@@ -61,7 +61,8 @@ impl PhysicalOptimizerRule for WasmRule {
     }
 }
 
-/// Has the keys of a hash repartition evaluated in scopes. Other operators are left as they are.
+/// Has the keys of a hash repartition evaluated in scopes. Other operators are left as they are: an operator whose output is ordered by
+/// what it evaluates, a sort, would no longer be known to be.
 fn scope_keys(
     node: Arc<dyn ExecutionPlan>,
 ) -> Result<(Arc<dyn ExecutionPlan>, Option<Arc<KeyScopes>>)> {
@@ -77,13 +78,13 @@ fn scope_keys(
     };
     let keys = keys.iter().map(scoped).collect();
     let partitioning = Partitioning::Hash(keys, *partitions);
-    let scoped = RepartitionExec::try_new(Arc::clone(repartition.input()), partitioning)?;
-    let scoped = if repartition.preserve_order() {
-        scoped.with_preserve_order()
+    let rebuilt = RepartitionExec::try_new(Arc::clone(repartition.input()), partitioning)?;
+    let rebuilt = if repartition.preserve_order() {
+        rebuilt.with_preserve_order()
     } else {
-        scoped
+        rebuilt
     };
-    Ok((Arc::new(scoped), Some(scopes)))
+    Ok((Arc::new(rebuilt), Some(scopes)))
 }
 
 /// The WebAssembly functions in an operator's own expressions, sorted.

@@ -8,8 +8,8 @@ use datafusion::arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use datafusion::dataframe::DataFrame;
 use datafusion::error::{DataFusionError, Result};
+use datafusion::execution::SessionState;
 use datafusion::execution::context::{FunctionFactory, RegisterFunction};
-use datafusion::execution::{FunctionRegistry, SessionState};
 use datafusion::logical_expr::{
     CreateFunction, Expr, LogicalPlanBuilder, ScalarUDF, ScalarUDFImpl,
 };
@@ -17,6 +17,7 @@ use datafusion::prelude::SessionContext;
 use datafusion::sql::sqlparser::ast;
 use parking_lot::RwLock;
 
+use super::names::{self, Owner};
 use crate::error::Error;
 use crate::function::{ScalarFunction, rank, same_type};
 use crate::module::{FunctionDecl, Nulls, ParamType, signature_text};
@@ -95,8 +96,9 @@ impl FunctionFactory for WasmFunctionFactory {
         if let Some(session) = self.session.upgrade() {
             let mut session = session.write();
             for function in functions {
-                session.register_udf(Arc::new(ScalarUDF::from(function)))?;
+                names::put(&mut session, function)?;
             }
+            names::remove(&mut session, last.name())?;
         }
         Ok(RegisterFunction::Scalar(Arc::new(ScalarUDF::from(last))))
     }
@@ -230,7 +232,7 @@ pub(super) async fn create(
         ))
     })?;
     for function in functions(&registry, &state, statement, clauses).await? {
-        ctx.register_udf(ScalarUDF::from(function));
+        names::put(&mut ctx.state_ref().write(), function)?;
     }
     Ok(DataFrame::new(
         ctx.state(),
@@ -262,7 +264,7 @@ async fn functions(
         }
         let functions = ScalarFunction::all(&plugin);
         for function in &functions {
-            check_name(state, function.name(), statement.or_replace)?;
+            check_names(state, function, statement.or_replace)?;
         }
         return Ok(functions);
     }
@@ -273,11 +275,13 @@ async fn functions(
     check_signature(&name, &function, &statement)?;
     check_nulls(&name, &function, clauses.nulls)?;
     let function = check_volatility(&name, function, &statement)?;
-    Ok(vec![if function.name() == name {
+    let function = if function.name() == name {
         function
     } else {
         function.with_name(&name)
-    }])
+    };
+    check_names(state, &function, statement.or_replace)?;
+    Ok(vec![function])
 }
 
 /// The file, and the function in it if one is named: `'file'`, `'file#function'`, or `'file', 'function'`.
@@ -318,22 +322,24 @@ async fn compile(registry: &Registry, path: String) -> Result<Arc<Plugin>> {
     Ok(compiled.map_err(|error| DataFusionError::External(Box::new(error)))??)
 }
 
+/// That neither the name nor an alias of a function is somebody else's.
+fn check_names(
+    state: &SessionState,
+    function: &ScalarFunction,
+    or_replace: bool,
+) -> Result<(), Error> {
+    function
+        .names()
+        .try_for_each(|name| check_name(state, name, or_replace))
+}
+
 fn check_name(state: &SessionState, name: &str, or_replace: bool) -> Result<(), Error> {
-    let ours = match state.scalar_functions().get(name) {
-        Some(there) => ScalarFunction::of(there).is_some(),
-        None if state.aggregate_functions().contains_key(name)
-            || state.window_functions().contains_key(name) =>
-        {
-            false
-        }
-        None => return Ok(()),
-    };
-    match (ours, or_replace) {
-        (true, true) => Ok(()),
-        (true, false) => Err(Error::Usage(format!(
+    match (Owner::of(state, name), or_replace) {
+        (Owner::Nobody, _) | (Owner::Plugin(_), true) => Ok(()),
+        (Owner::Plugin(_), false) => Err(Error::Usage(format!(
             "CREATE FUNCTION {name}: a function of this name exists already; use CREATE OR REPLACE FUNCTION, or drop it first"
         ))),
-        (false, _) => Err(Error::Usage(format!(
+        (Owner::Engine, _) => Err(Error::Usage(format!(
             "CREATE FUNCTION {name}: a function of this name is built in and stays; choose another name, as in CREATE FUNCTION my_{name}(…) \
              … AS 'file.wasm#{name}'"
         ))),

@@ -2,13 +2,12 @@
 
 use datafusion::dataframe::DataFrame;
 use datafusion::error::Result;
-use datafusion::execution::FunctionRegistry;
 use datafusion::logical_expr::LogicalPlanBuilder;
 use datafusion::prelude::SessionContext;
 use datafusion::sql::sqlparser::ast;
 
+use super::names::{self, Owner};
 use crate::error::Error;
-use crate::function::ScalarFunction;
 
 /// `DROP FUNCTION [IF EXISTS] a, b`: all or none.
 pub(super) fn drop_functions(
@@ -26,11 +25,13 @@ pub(super) fn drop_functions(
         };
         names.push(super::create::normalize(name));
     }
+    names.sort();
+    names.dedup();
     for name in &names {
         check(ctx, name, statement.if_exists)?;
     }
     for name in &names {
-        drop_function(ctx, name, statement.if_exists)?;
+        names::remove(&mut ctx.state_ref().write(), name)?;
     }
     done(ctx)
 }
@@ -42,25 +43,24 @@ pub(super) fn drop_function(
     if_exists: bool,
 ) -> Result<DataFrame> {
     check(ctx, name, if_exists)?;
-    ctx.state_ref().write().deregister_udf(name)?;
+    names::remove(&mut ctx.state_ref().write(), name)?;
     done(ctx)
 }
 
 fn check(ctx: &SessionContext, name: &str, if_exists: bool) -> Result<()> {
     let state = ctx.state_ref();
     let state = state.read();
-    let problem = match state.scalar_functions().get(name) {
-        Some(function) if ScalarFunction::of(function).is_some() => return Ok(()),
-        Some(_) => "it is not a WebAssembly function, and only those can be dropped",
-        None if state.aggregate_functions().contains_key(name)
-            || state.window_functions().contains_key(name) =>
-        {
-            "it is not a WebAssembly function, and only those can be dropped"
+    let problem = match Owner::of(&state, name) {
+        Owner::Plugin(function) if function.main_name() == name => return Ok(()),
+        Owner::Plugin(function) => format!(
+            "it is another name of {main}; drop that one",
+            main = function.main_name()
+        ),
+        Owner::Engine => {
+            "it is not a WebAssembly function, and only those can be dropped".to_owned()
         }
-        None if if_exists => return Ok(()),
-        None => {
-            "there is no function of this name; SHOW FUNCTIONS lists all, DROP FUNCTION IF EXISTS takes it as done"
-        }
+        Owner::Nobody if if_exists => return Ok(()),
+        Owner::Nobody => "there is no function of this name; SHOW FUNCTIONS lists all, DROP FUNCTION IF EXISTS takes it as done".to_owned(),
     };
     Err(Error::Usage(format!("DROP FUNCTION {name}: {problem}")).into())
 }

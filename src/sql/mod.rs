@@ -2,6 +2,7 @@
 
 mod create;
 mod drop;
+mod names;
 mod session;
 
 pub use create::WasmFunctionFactory;

@@ -8,13 +8,14 @@ use datafusion::common::plan_err;
 use datafusion::dataframe::DataFrame;
 use datafusion::error::Result;
 use datafusion::execution::SessionStateBuilder;
-use datafusion::logical_expr::{DdlStatement, LogicalPlan, ScalarUDF};
+use datafusion::logical_expr::{DdlStatement, LogicalPlan};
 use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast;
 
 use super::create::{self, Clauses, WasmFunctionFactory};
 use super::drop;
+use super::names::{self, Owner};
 use crate::error::Error;
 use crate::function::ScalarFunction;
 use crate::registry::Registry;
@@ -24,12 +25,12 @@ use crate::scope::WasmRule;
 #[async_trait]
 pub trait SessionContextExt {
     /// Makes the functions of all plugins of `registry` callable in this session, and `CREATE FUNCTION … LANGUAGE WASM` work. Call it again
-    /// after further plugins were loaded.
+    /// after further plugins were loaded. The first time, statements that were prepared before are lost.
     ///
     /// # Errors
     ///
-    /// If the session has a function of the same name that is not from the same plugin, or two plugins have one of the same name. Nothing is
-    /// registered then.
+    /// If the session has a function of the same name that is not from the same plugin, or two plugins have one of the same name,
+    /// or the session has another registry. Nothing is registered then.
     fn register_plugins(&self, registry: &Registry) -> Result<()>;
 
     /// As `SessionContext::sql`, and more careful with functions than that can be:
@@ -72,8 +73,12 @@ impl SessionContextExt for SessionContext {
                     ))
                     .into());
                 }
-                match state.scalar_functions().get(name) {
-                    Some(there) if !is_same_plugin(there, function) => {
+                let same_plugin =
+                    |there: &ScalarFunction| there.plugin().name() == function.plugin().name();
+                match Owner::of(&state, name) {
+                    Owner::Nobody => {}
+                    Owner::Plugin(there) if same_plugin(there) => {}
+                    Owner::Plugin(_) | Owner::Engine => {
                         return Err(Error::Usage(format!(
                             "plugin {}: the session has a function {name} already; drop it, or give the plugin's another name with \
                              CREATE FUNCTION other_name() LANGUAGE WASM AS '{}#{name}'",
@@ -82,9 +87,17 @@ impl SessionContextExt for SessionContext {
                         ))
                         .into());
                     }
-                    _ => {}
                 }
             }
+        }
+        if let Some(there) = state.config().get_extension::<Registry>()
+            && !there.is(registry)
+        {
+            return Err(Error::Usage(
+                "this session takes its plugins from another registry; load these plugins there"
+                    .into(),
+            )
+            .into());
         }
         if !state
             .physical_optimizers()
@@ -93,7 +106,9 @@ impl SessionContextExt for SessionContext {
         {
             let factory =
                 WasmFunctionFactory::new(registry.clone(), self, state.function_factory().cloned());
+            let session_id = state.session_id().to_owned();
             *state = SessionStateBuilder::new_from_existing(state.clone())
+                .with_session_id(session_id)
                 .with_physical_optimizer_rule(Arc::new(WasmRule))
                 .with_function_factory(Some(Arc::new(factory)))
                 .build();
@@ -101,10 +116,7 @@ impl SessionContextExt for SessionContext {
             state.config_mut().set_extension(Arc::new(registry.clone()));
         }
         for function in functions {
-            datafusion::execution::FunctionRegistry::register_udf(
-                &mut *state,
-                Arc::new(ScalarUDF::from(function)),
-            )?;
+            names::put(&mut state, function)?;
         }
         Ok(())
     }
@@ -145,8 +157,4 @@ impl SessionContextExt for SessionContext {
             plan => self.execute_logical_plan(plan).await,
         }
     }
-}
-
-fn is_same_plugin(there: &ScalarUDF, function: &ScalarFunction) -> bool {
-    ScalarFunction::of(there).is_some_and(|there| there.plugin().name() == function.plugin().name())
 }

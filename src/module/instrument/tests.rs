@@ -2,6 +2,7 @@ use wasmparser::{Operator, Validator, WasmFeatures};
 
 use super::*;
 use crate::module::fixture::{binary, guest, noise, random};
+use crate::module::probes::is_bulk;
 
 fn bodies(bytes: &[u8]) -> Vec<FunctionBody<'_>> {
     let payloads = Parser::new(0).parse_all(bytes);
@@ -48,6 +49,7 @@ fn check_function(original: &FunctionBody<'_>, rewritten: &FunctionBody<'_>) {
         if let Some(offset) = probe(&after[i..]) {
             let expected_here = i == 0
                 || matches!(after[i - 1], Operator::Loop { .. })
+                || after.get(i + 3).is_some_and(is_bulk)
                 || probes.len() == 1 && i == 3;
             assert!(expected_here, "a probe at operator {i}");
             probes.push(offset);
@@ -57,11 +59,18 @@ fn check_function(original: &FunctionBody<'_>, rewritten: &FunctionBody<'_>) {
         if let Operator::Loop { .. } = after[i] {
             assert!(probe(&after[i + 1..]).is_some(), "a loop without a probe");
         }
+        if is_bulk(&after[i]) {
+            let before = i.checked_sub(3).and_then(|k| probe(&after[k..]));
+            assert!(before.is_some(), "a bulk instruction without a probe");
+        }
         without.push(after[i].clone());
         i += 1;
     }
     assert_eq!(without, before);
-    assert_eq!(probes.len(), if loops > 0 || calls { loops + 1 } else { 0 });
+    let bulk = before.iter().filter(|op| is_bulk(op)).count();
+    let inside = loops + bulk;
+    let expected = if inside > 0 || calls { inside + 1 } else { 0 };
+    assert_eq!(probes.len(), expected);
     assert_eq!(
         probes,
         (0..probes.len() as u64).collect::<Vec<_>>(),
