@@ -67,7 +67,7 @@ fn measure(c: &mut Criterion) {
         c,
         "levenshtein",
         BATCH,
-        &plugin_function("text", "levenshtein"),
+        &plugin_function("text", "edit_distance"),
         &native_levenshtein(),
         &[words(7), words(13)],
     );

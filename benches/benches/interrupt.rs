@@ -63,7 +63,10 @@ fn measure(c: &mut Criterion) {
     }
 }
 
-fn tight_loop(probes: Probes) -> (Store<()>, TypedFunc<(i32, i32, i32), ()>) {
+/// Runs from an address to another, up to the end of the first.
+type Run = TypedFunc<(i32, i32, i32), ()>;
+
+fn tight_loop(probes: Probes) -> (Store<()>, Run) {
     let mut config = Config::new();
     config.wasm_multi_memory(true);
     let engine = Engine::new(&config).expect("an engine");

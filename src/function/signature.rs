@@ -196,9 +196,8 @@ pub(super) fn type_signature(overloads: &[FunctionRef]) -> TypeSignature {
                 ParamType::Any => None,
             })
             .collect();
-        match types {
-            Some(types) => signatures.push(TypeSignature::Exact(types)),
-            None => {}
+        if let Some(types) = types {
+            signatures.push(TypeSignature::Exact(types));
         }
     }
     if signatures.len() == 1 {

@@ -26,7 +26,7 @@ use super::StreamScope;
 pub(super) struct KeyScopes {
     execution: Mutex<Option<Execution>>,
     /// Those that nobody evaluates in at the moment: at most one for each task of the operator.
-    idle: Mutex<Vec<Box<StreamScope>>>,
+    idle: Mutex<Vec<StreamScope>>,
     /// Streams of the operator that are alive.
     streams: AtomicUsize,
 }
@@ -57,16 +57,17 @@ impl KeyScopes {
 
     fn evaluate<R>(&self, evaluate: impl FnOnce() -> R) -> R {
         let idle = self.idle.lock().pop();
-        let mut scope = idle.or_else(|| {
+        let scope = idle.or_else(|| {
             let execution = self.execution.lock();
             let Execution { context, metrics } = execution.as_ref()?;
-            Some(Box::new(StreamScope::new(context, metrics, 0)))
+            Some(StreamScope::new(context, metrics, 0))
         });
+        let mut scope = scope.map(Box::new);
         let result = StreamScope::enter(&mut scope, evaluate);
         let mut idle = self.idle.lock();
         // After the last stream there is nobody who would drop it.
         if self.streams.load(Ordering::Acquire) > 0 {
-            idle.extend(scope);
+            idle.extend(scope.map(|scope| *scope));
         }
         result
     }

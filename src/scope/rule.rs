@@ -61,11 +61,12 @@ impl PhysicalOptimizerRule for WasmRule {
     }
 }
 
+/// An operator, and the scopes of its keys if they have some.
+type WithKeys = (Arc<dyn ExecutionPlan>, Option<Arc<KeyScopes>>);
+
 /// Has the keys of a hash repartition evaluated in scopes. Other operators are left as they are: an operator whose output is ordered by
 /// what it evaluates, a sort, would no longer be known to be.
-fn scope_keys(
-    node: Arc<dyn ExecutionPlan>,
-) -> Result<(Arc<dyn ExecutionPlan>, Option<Arc<KeyScopes>>)> {
+fn scope_keys(node: Arc<dyn ExecutionPlan>) -> Result<WithKeys> {
     let Some(repartition) = node.downcast_ref::<RepartitionExec>() else {
         return Ok((node, None));
     };
