@@ -15,16 +15,18 @@ fn main() {
 fn measure(c: &mut Criterion) {
     let names: ArrayRef = Arc::new(StringArray::from(vec!["world"]));
     let hello = Subject::new(&plugin_function("hello", "hello"), &[names]);
-    c.bench_function("instantiate/new_instance", |b| {
+    let mut group = c.benchmark_group("instantiate");
+    group.bench_function("new_instance", |b| {
         b.iter(|| {
             let mut scope = Some(Box::default());
             StreamScope::enter(&mut scope, || black_box(hello.call()))
         });
     });
-    c.bench_function("instantiate/second_call", |b| {
+    group.bench_function("second_call", |b| {
         let mut scope = Some(Box::default());
         StreamScope::enter(&mut scope, || b.iter(|| black_box(hello.call())));
     });
+    group.finish();
 }
 
 fn figures(figures: &Figures) {

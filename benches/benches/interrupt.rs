@@ -52,15 +52,17 @@ fn main() {
 }
 
 fn measure(c: &mut Criterion) {
+    let mut group = c.benchmark_group("interrupt");
     for (name, probes) in [("with_checks", Probes::On), ("without_checks", Probes::Off)] {
         let (mut store, run) = tight_loop(probes);
-        c.bench_function(&format!("interrupt/{name}"), |b| {
+        group.bench_function(name, |b| {
             b.iter(|| {
                 run.call(&mut store, (black_box(1024), 70_000, 1024 + 65_536))
                     .expect("the loop ends")
             });
         });
     }
+    group.finish();
 }
 
 /// Runs from an address to another, up to the end of the first.

@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::path::Path;
 use std::time::Duration;
 
-use criterion::Criterion;
+use criterion::{BenchmarkId, Criterion};
 use datafusion::prelude::{CsvReadOptions, ParquetReadOptions, SessionContext};
 use tokio::runtime::Runtime;
 use wasmfusion::{Registry, SessionContextExt};
@@ -36,7 +36,7 @@ fn measure(c: &mut Criterion) {
     for (name, sql) in QUERIES {
         for (side, function) in [("wasm", "great_circle_km"), ("native", "native_distance")] {
             let sql = sql.replace("{f}", function);
-            group.bench_function(format!("{name}/{side}"), |b| {
+            group.bench_function(BenchmarkId::new(name, side), |b| {
                 b.iter(|| {
                     runtime.block_on(async {
                         let query = ctx.sql(&sql).await.expect("the query can be planned");
