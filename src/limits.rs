@@ -1,4 +1,4 @@
-//! Every limit on guests, with its default. Nothing else in this crate holds such a number.
+//! Every limit on guests that can be set, with its default. What a format or the engine bounds by itself stands where it is read.
 
 /// What a guest may use. All of them are on by default.
 ///
@@ -12,7 +12,7 @@
 pub struct Limits {
     /// Longest time that one call of an export may take, in milliseconds. A call that runs longer is stopped.
     pub call_timeout_ms: u64,
-    /// Longest time that `wasmfusion_describe` and a module's `start` function may take together, in milliseconds.
+    /// Longest time that a module's `start` function, `wasmfusion_abi_version` and `wasmfusion_describe` may take each, in milliseconds.
     pub describe_timeout_ms: u64,
     /// Largest linear memory of one instance, in bytes. Growth beyond it fails in the guest.
     pub memory_bytes_max: u64,

@@ -17,7 +17,7 @@ pub(crate) trait MemoryAccount: Send + Sync {
 
 /// What the store holds: the limits of this instance.
 pub(crate) struct HostState {
-    /// For the guest's memory and the watch page together.
+    /// For each memory; the watch page is far below it.
     memory_bytes_max: usize,
     table_elements_max: usize,
     table_elements: usize,
