@@ -132,7 +132,7 @@ impl Watch {
     /// Starts the clock of a call.
     #[inline]
     pub(crate) fn start(&self, timeout_ms: u64) {
-        // The running tick counts as over, so that a call gets all of its time and at most two ticks more.
+        // The running tick counts as over, so that a call gets all of its time, unless the watchdog looks late: then it may lose some ticks.
         let deadline = NOW
             .load(Ordering::Relaxed)
             .saturating_add(timeout_ms)
@@ -219,7 +219,6 @@ impl Cell {
 static NOW: AtomicU64 = AtomicU64::new(0);
 
 static WATCHDOG: Watchdog = Watchdog {
-    last_look: Mutex::new(None),
     cells: Mutex::new(Vec::new()),
     woken: Condvar::new(),
 };
@@ -246,7 +245,6 @@ pub(crate) fn start() -> Result<()> {
 }
 
 struct Watchdog {
-    last_look: Mutex<Option<Instant>>,
     cells: Mutex<Vec<Arc<Cell>>>,
     /// Signalled when the first cell comes: without cells, the thread sleeps.
     woken: Condvar,
@@ -254,36 +252,22 @@ struct Watchdog {
 
 impl Watchdog {
     fn run(&self) -> ! {
+        let mut last_look = Instant::now();
         loop {
             {
                 let mut cells = self.cells.lock();
                 while cells.is_empty() {
                     self.woken.wait(&mut cells);
+                    // While there was nobody, no time passed for anybody.
+                    last_look = Instant::now();
                 }
-                let now = self.advance();
+                let now = advance(&mut last_look);
                 for cell in cells.iter() {
                     cell.check(now);
                 }
             }
             std::thread::sleep(TICK);
         }
-    }
-
-    /// Advances the clock by the time since the last look, but by no more than some ticks: while this thread was kept waiting, on a busy
-    /// machine, so were the guests.
-    fn advance(&self) -> u64 {
-        let now = Instant::now();
-        let mut last_look = self.last_look.lock();
-        let last = *last_look.get_or_insert(now);
-        let passed = u64::try_from(now.duration_since(last).as_millis()).unwrap_or(u64::MAX);
-        *last_look = Some(if passed > TICKS_AT_ONCE_MAX {
-            now
-        } else {
-            // What is left of a tick counts at the next look.
-            last + Duration::from_millis(passed)
-        });
-        let ticks = passed.min(TICKS_AT_ONCE_MAX);
-        NOW.fetch_add(ticks, Ordering::Relaxed) + ticks
     }
 
     fn add(&self, cell: Arc<Cell>) {
@@ -300,4 +284,19 @@ impl Watchdog {
             cells.swap_remove(place);
         }
     }
+}
+
+/// Advances the clock by the time since the last look, but by no more than some ticks: while this thread was kept waiting, on a busy
+/// machine, so were the guests.
+fn advance(last_look: &mut Instant) -> u64 {
+    let now = Instant::now();
+    let passed = u64::try_from(now.duration_since(*last_look).as_millis()).unwrap_or(u64::MAX);
+    *last_look = if passed > TICKS_AT_ONCE_MAX {
+        now
+    } else {
+        // What is left of a tick counts at the next look.
+        *last_look + Duration::from_millis(passed)
+    };
+    let ticks = passed.min(TICKS_AT_ONCE_MAX);
+    NOW.fetch_add(ticks, Ordering::Relaxed) + ticks
 }

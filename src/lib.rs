@@ -4,8 +4,8 @@
 //! SQL ──▶ DataFusion's plan ──▶ ScalarFunction::invoke_with_args          function/scalar.rs
 //!              │                    │ constants, NULLs, overloads          function/call.rs
 //!    scope/  one instance a stream  │ lease the stream's instance          scope/mod.rs
-//!                                   │ write the columns into guest memory  columns/write.rs
-//!                                   │ call the export under the watchdog   instance.rs, deadline.rs
+//!                                   │ write the columns into guest memory  function/frame.rs, columns/write.rs
+//!                                   │ call the export under the watchdog   instance/, deadline.rs
 //!                                   │ check and read what came back        columns/read.rs
 //!                                   ▼
 //!                               ColumnarValue

@@ -269,6 +269,46 @@ async fn both_ways_of_interruption_stop_a_guest() -> Result<()> {
 }
 
 #[tokio::test]
+async fn only_the_first_64_arguments_can_be_constants() -> Result<()> {
+    // Returns the length of its last argument's array for each row.
+    let manifest = r#"{"name":"many","version":"1","functions":[{"name":"length_of_last","variadic":true,"params":[{"name":"x","type":"Int64"}],"returns":{"type":"Int64"}}]}"#;
+    let text = format!(
+        r#"(module
+          (memory (export "memory") 2)
+          (data (i32.const 8) "\10\00\00\00\{length:02x}\00\00\00{manifest}")
+          (func (export "wasmfusion_abi_version") (result i32) (i32.const 1))
+          (func (export "wasmfusion_describe") (result i32) (i32.const 8))
+          (func (export "wasmfusion_alloc") (param i32 i32) (result i32) (i32.const 65536))
+          (func (export "length_of_last") (param $frame i32) (result i32)
+            (local $at i32) (local $end i32) (local $length i64)
+            (local.set $length (i64.load (i32.add (i32.load offset=8 (local.get $frame))
+              (i32.mul (i32.const 64) (i32.sub (i32.load offset=4 (local.get $frame)) (i32.const 1))))))
+            (local.set $at (i32.load offset=4 (i32.load offset=40 (i32.load offset=12 (local.get $frame)))))
+            (local.set $end (i32.add (local.get $at) (i32.mul (i32.const 8) (i32.load (local.get $frame)))))
+            (block $done (loop $next
+              (br_if $done (i32.ge_u (local.get $at) (local.get $end)))
+              (i64.store (local.get $at) (local.get $length))
+              (local.set $at (i32.add (local.get $at) (i32.const 8)))
+              (br $next)))
+            (i32.const 0)))"#,
+        length = manifest.len(),
+        manifest = manifest.replace('"', "\\\""),
+    );
+    let registry = Registry::default();
+    registry.load_bytes("many.wat", text.as_bytes())?;
+    let ctx = SessionContext::new();
+    ctx.register_plugins(&registry)?;
+    // The first argument is a constant, the 65th is a column.
+    let columns = ", value".repeat(64);
+    let sql = format!("SELECT length_of_last(1{columns}) FROM range(0, 10)");
+    assert_eq!(number(&ctx, &sql).await?, 10);
+    // And a constant that far behind is expanded.
+    let sql = format!("SELECT length_of_last(1{columns}, 2) FROM range(0, 10)");
+    assert_eq!(number(&ctx, &sql).await?, 10);
+    Ok(())
+}
+
+#[tokio::test]
 async fn no_state_crosses_queries_or_calls_outside_streams() -> Result<()> {
     let ctx = session(RegistryOptions::default(), &["testing.wasm"])?;
     let rows = "FROM (VALUES (1), (2), (3)) t(x)";

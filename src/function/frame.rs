@@ -276,7 +276,8 @@ fn lay_out(
             .alloc(values.len() as u64, BUFFER_ALIGN)
             .map_err(failed)?;
         let table_at = tables_at + TABLE_BYTES * place as u32;
-        let constant = columns.constants >> (place % CONSTANTS_MAX) & 1 == 1;
+        // An argument behind those that can be marked is always a column.
+        let constant = place < CONSTANTS_MAX && columns.constants >> place & 1 == 1;
         let array = ArrowArray {
             length: if constant { 1 } else { rows.into() },
             n_buffers: 2,

@@ -47,6 +47,8 @@ impl KeyScopes {
         context: &Arc<TaskContext>,
         metrics: &ExecutionPlanMetricsSet,
     ) -> KeysInUse {
+        // Under the lock, as in the drop: the last stream of one execution may end while the next one begins.
+        let _idle = self.idle.lock();
         self.streams.fetch_add(1, Ordering::AcqRel);
         *self.execution.lock() = Some(Execution {
             context: Arc::clone(context),
