@@ -32,11 +32,13 @@ impl Runner {
         }
     }
 
-    /// Takes the measurements, then prints the figures that `figures` makes of them, unless this is only a test that the benchmark runs.
+    /// Takes the measurements, then prints the figures that `figures` makes of them, unless this is only a test that the benchmark runs:
+    /// `cargo test --bench NAME`.
     pub fn run(mut self, measure: impl FnOnce(&mut Criterion), figures: impl FnOnce(&Figures)) {
         measure(&mut self.criterion);
         self.criterion.final_summary();
-        if !std::env::args().any(|arg| arg == "--test") {
+        let has = |name: &str| std::env::args().any(|arg| arg == name);
+        if has("--bench") && !has("--test") {
             figures(&Figures {
                 directory: self.directory,
             });

@@ -74,6 +74,24 @@ pub fn read(
     reader.array(&array, data_type, 0, rows)
 }
 
+/// An array of the values in `bytes`, without nulls, if `data_type` is one of numbers without any parameter. `bytes` has been charged to
+/// a budget.
+#[inline]
+pub fn fixed_column(bytes: &[u8], data_type: &DataType) -> Option<ArrayRef> {
+    macro_rules! primitive {
+        ($primitive:ty) => {
+            (<$primitive>::DATA_TYPE == *data_type).then(|| -> ArrayRef {
+                let values = buffers::numbers(bytes);
+                Arc::new(PrimitiveArray::<$primitive>::new(values.into(), None))
+            })
+        };
+    }
+    downcast_primitive! {
+        data_type => (primitive),
+        _ => None,
+    }
+}
+
 /// One read of one result.
 struct Reader<'m, 'g> {
     memory: &'m GuestMemory<'g>,

@@ -17,6 +17,11 @@ fn buffers(data_type: &DataType, rows: usize) -> Option<(u64, u64)> {
     Some((bits, (rows as u64).saturating_mul(width as u64)))
 }
 
+/// How many bytes the values of `rows` rows take, if the type is one of numbers.
+pub fn value_bytes(data_type: &DataType, rows: usize) -> Option<usize> {
+    rows.checked_mul(data_type.primitive_width()?)
+}
+
 /// How many bytes [`lay_out_result`] takes from the arena, at most.
 pub fn measure_result(data_type: &DataType, rows: usize) -> u64 {
     match buffers(data_type, rows) {

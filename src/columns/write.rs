@@ -10,7 +10,7 @@ mod encoded;
 mod lists;
 mod views;
 
-use arrow::array::{Array, AsArray, downcast_primitive};
+use arrow::array::{Array, AsArray, PrimitiveArray, downcast_primitive};
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::{ArrowPrimitiveType, DataType, ToByteSlice, UnionMode};
 use wasmfusion_abi::{ArrowArray, BUFFER_ALIGN};
@@ -61,23 +61,32 @@ pub fn write(
 /// The values of `array` as they cross, if it is a column of numbers (dates, decimals, … too) of exactly type `target` without nulls.
 #[inline]
 pub fn fixed_values<'a>(array: &'a dyn Array, target: &DataType) -> Option<&'a [u8]> {
-    if array.data_type() != target || array.nulls().is_some_and(|nulls| nulls.null_count() > 0) {
-        return None;
-    }
     macro_rules! primitive {
-        ($primitive:ty) => {
-            Some(
-                array
-                    .as_primitive_opt::<$primitive>()?
-                    .values()
-                    .to_byte_slice(),
-            )
-        };
+        ($primitive:ty) => {{
+            let column = array
+                .as_any()
+                .downcast_ref::<PrimitiveArray<$primitive>>()?;
+            let same = !has_parameters(target) || column.data_type() == target;
+            let whole = column.nulls().is_none_or(|nulls| nulls.null_count() == 0);
+            (same && whole).then(|| column.values().to_byte_slice())
+        }};
     }
     downcast_primitive! {
         target => (primitive),
         _ => None,
     }
+}
+
+/// Whether a type of numbers is more than the Rust type of its arrays says: a time zone, a precision, a scale.
+fn has_parameters(data_type: &DataType) -> bool {
+    matches!(
+        data_type,
+        DataType::Timestamp(..)
+            | DataType::Decimal32(..)
+            | DataType::Decimal64(..)
+            | DataType::Decimal128(..)
+            | DataType::Decimal256(..)
+    )
 }
 
 /// Bytes for one buffer of the array.

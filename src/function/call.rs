@@ -1,8 +1,9 @@
 //! One call: the columns of a batch into a guest, the result out of it.
 //!
 //! ```text
-//! invoke    constants, rows with NULLs that the guest must not see, batches that are too large     ──┐
-//! frame.rs  lease an instance ─▶ write the arguments ─▶ call ─▶ check and read the result            ◀─┘
+//! invoke    the call before once more?  ───────────────────────────────────────────────────────────────────┐ fixed.rs
+//!           no: constants, rows with NULLs that the guest must not see, batches that are too large   ──┐  │
+//!           lease an instance ─▶ write the arguments ─▶ call ─▶ check and read the result   frame.rs ◀─┘ ◀─┘
 //! ```
 
 use std::borrow::Cow;
@@ -20,13 +21,15 @@ use datafusion::logical_expr::ColumnarValue;
 use smallvec::SmallVec;
 use wasmfusion_abi::CONSTANTS_MAX;
 
-use super::frame::{self, Ended, FixedColumns, Size, bad_argument};
+use super::fixed::{self, FixedColumns};
+use super::frame::{self, Ended, Size, bad_argument};
 use super::signature;
 use crate::columns::ColumnError;
 use crate::error::{Error, Result};
+use crate::instance::Instance;
 use crate::module::{Nulls, ParamType};
 use crate::plugin::FunctionRef;
-use crate::scope::with_instance;
+use crate::scope::{with_instance, with_instance_at_hand};
 
 /// An argument: a column of as many values as the call has rows, or one value that holds for all rows.
 #[derive(Clone)]
@@ -46,6 +49,9 @@ pub(super) fn invoke(
     result: &Field,
     volatile: bool,
 ) -> Result<ColumnarValue> {
+    if let Some(column) = repeat(function, args, rows, result) {
+        return Ok(ColumnarValue::Array(column?));
+    }
     let all_constant = !volatile
         && args
             .iter()
@@ -61,6 +67,34 @@ pub(super) fn invoke(
     )?))
 }
 
+/// Calls a function as it was called before in this thread's scope, if this call is like that one.
+#[inline]
+fn repeat(
+    function: &FunctionRef,
+    args: &[ColumnarValue],
+    rows: usize,
+    result: &Field,
+) -> Option<Result<ArrayRef>> {
+    if args.is_empty() {
+        return None;
+    }
+    let column = with_instance_at_hand(&function.plugin, rows, |instance| {
+        let column = fixed::repeat(instance, function, args, rows, result)?;
+        Some(settle(instance, column))
+    })?;
+    Some(column.map_err(|ended| ended.into_error(function)))
+}
+
+/// A guest that broke a promise is not called again.
+#[inline]
+fn settle<T>(instance: &mut Instance, outcome: Result<T, Ended>) -> Result<T, Ended> {
+    if let Err(Ended::Told(Error::BadResult { .. })) = &outcome {
+        instance.give_up();
+    }
+    outcome
+}
+
+#[inline(never)]
 fn invoke_columns(
     function: &FunctionRef,
     args: &[ColumnarValue],
@@ -107,7 +141,7 @@ fn invoke_columns(
         // Only so many arguments can be marked as constant.
         let expand = constant && place >= CONSTANTS_MAX;
         let array = if expand {
-            Cow::Owned(repeat(function, &array, rows)?)
+            Cow::Owned(expanded(function, &array, rows)?)
         } else {
             array
         };
@@ -219,13 +253,10 @@ fn run(
     })?;
     with_instance(&function.plugin, rows as usize, |instance| {
         let column = match &fixed {
-            Some(columns) => frame::run_fixed(instance, function, columns, rows, bytes, result),
+            Some(columns) => fixed::run_fixed(instance, function, columns, rows, bytes, result),
             None => frame::run_any(instance, function, arguments, rows, bytes, result),
         };
-        if matches!(column, Err(Ended::Told(Error::BadResult { .. }))) {
-            instance.give_up();
-        }
-        column
+        settle(instance, column)
     })
     .map_err(|ended| ended.into_error(function))
 }
@@ -266,7 +297,7 @@ fn cast(function: &FunctionRef, place: usize, array: &ArrayRef, to: &DataType) -
 }
 
 #[cold]
-fn repeat(function: &FunctionRef, value: &ArrayRef, rows: usize) -> Result<ArrayRef> {
+fn expanded(function: &FunctionRef, value: &ArrayRef, rows: usize) -> Result<ArrayRef> {
     let places = UInt32Array::from(vec![0; rows]);
     take(value, &places, None).map_err(|e| arrow_failed(function, e.into()))
 }

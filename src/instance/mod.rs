@@ -9,7 +9,7 @@ mod limiter;
 use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;
 use smallvec::SmallVec;
-use wasmfusion_abi::{BUFFER_ALIGN, Slice};
+use wasmfusion_abi::{ArrowArray, BUFFER_ALIGN, Slice};
 use wasmtime::{
     Memory, PoolConcurrencyLimitError, Store, TypedFunc, UpdateDeadline, WasmBacktrace,
 };
@@ -59,16 +59,23 @@ pub(crate) struct Layout {
     pub(crate) rows: u32,
     /// Which arguments are constants.
     pub(crate) constants: u64,
-    /// Where the region was.
-    pub(crate) region: Region,
     /// Address of the frame, with which the header starts.
     pub(crate) frame: u32,
-    /// Address of the result's struct.
-    pub(crate) result: u32,
     /// The frame and the structs and tables behind it, as bytes.
     pub(crate) header: Box<[u8]>,
-    /// Addresses of the arguments' values.
-    pub(crate) buffers: SmallVec<[u32; 6]>,
+    /// Where the arguments' values go.
+    pub(crate) arguments: SmallVec<[Values; 6]>,
+    /// Address of the result's struct.
+    pub(crate) result: u32,
+    /// The result's struct as the guest finds it, and where its values are expected, if it is of a type with room for them.
+    pub(crate) prepared: Option<(ArrowArray, Values)>,
+}
+
+/// A buffer of values in guest memory.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Values {
+    pub(crate) address: u32,
+    pub(crate) bytes: usize,
 }
 
 /// The exports that queries call. Apart from the store, so that a call borrows both and clones neither.
@@ -205,7 +212,7 @@ impl Instance {
         self.bound.push(bound);
     }
 
-    /// The layout of the last call that left one.
+    /// The layout of the last call that left one, if the region is still where it was.
     #[inline]
     pub(crate) fn take_layout(&mut self) -> Option<Box<Layout>> {
         self.layout.take()
@@ -262,6 +269,7 @@ impl Instance {
             return Err(Failure::BadRegion { address, size });
         }
         self.region = Region { address, size };
+        self.layout = None;
         Ok(self.region)
     }
 

@@ -40,7 +40,7 @@ pub enum Probes {
 ///
 /// # Errors
 ///
-/// If a function has more loops than the watch page has bytes, or if the module did not pass `validate` after all.
+/// If a function has more loops than the watch page has words, or if the module did not pass `validate` after all.
 pub fn instrument(bytes: &[u8], probes: Probes) -> Result<Vec<u8>, ModuleError> {
     let mut parser = Parser::new(0);
     parser.set_features(proposals::ALLOWED);

@@ -4,14 +4,18 @@
 //! entry of every function that has a loop or a call, and one in front of every instruction that works on a whole range of memory or of a
 //! table, so that no guest code runs for long without meeting one.
 //!
-//! Probe `k` of a function reads byte `k` of the page. The offsets must differ: of two equal loads, the compiler removes
-//! the one that the other dominates, and the loop that lost its probe could not be stopped any more.
+//! Probe `k` of a function reads the word number `k` of the page. The offsets must differ: of two equal loads, the compiler removes
+//! the one that the other dominates, and the loop that lost its probe could not be stopped any more. A load of a word is the
+//! shortest of all instructions that will do: two or three bytes where a tight loop has forty.
 
 use wasm_encoder::{InstructionSink, MemArg};
 use wasmparser::{FunctionBody, Operator};
 
-/// How many probes a function can have: one for each byte of the page.
-pub(crate) const PROBES_MAX: usize = 1 << 16;
+/// Bytes that a probe reads.
+const PROBE_BYTES: usize = 4;
+
+/// How many probes a function can have: one for each word of the page.
+pub(crate) const PROBES_MAX: usize = (1 << 16) / PROBE_BYTES;
 
 /// Index of the memory that holds the watch page. Guests have one memory, with index 0.
 pub(crate) const WATCH_MEMORY: u32 = 1;
@@ -98,9 +102,9 @@ pub(crate) fn is_bulk(operator: &Operator<'_>) -> bool {
 fn encode(k: usize, sink: &mut Vec<u8>) {
     InstructionSink::new(sink)
         .i32_const(0)
-        .i32_load8_u(MemArg {
-            offset: k as u64,
-            align: 0,
+        .i32_load(MemArg {
+            offset: (k * PROBE_BYTES) as u64,
+            align: PROBE_BYTES.ilog2(),
             memory_index: WATCH_MEMORY,
         })
         .drop();

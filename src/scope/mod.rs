@@ -105,15 +105,26 @@ impl StreamScope {
     }
 
     fn instance(&mut self, plugin: &Arc<Plugin>) -> Result<&mut Instance, Failure> {
-        let place = match self
-            .instances
-            .iter()
-            .position(|(other, instance)| Arc::ptr_eq(other, plugin) && !instance.is_spent())
-        {
+        let place = match self.place(plugin) {
             Some(place) => place,
             None => self.add(plugin)?,
         };
         Ok(&mut self.instances[place].1)
+    }
+
+    #[inline]
+    fn place(&self, plugin: &Arc<Plugin>) -> Option<usize> {
+        self.instances
+            .iter()
+            .position(|(other, instance)| Arc::ptr_eq(other, plugin) && !instance.is_spent())
+    }
+
+    #[inline]
+    fn count(&self, rows: usize) {
+        if let Some(metrics) = &self.metrics {
+            metrics.calls.add(1);
+            metrics.rows.add(rows);
+        }
     }
 
     #[cold]
@@ -159,10 +170,7 @@ pub(crate) fn with_instance<R, E: From<Failure>>(
 ) -> Result<R, E> {
     CURRENT.with_borrow_mut(|current| match current {
         Some(scope) => {
-            if let Some(metrics) = &scope.metrics {
-                metrics.calls.add(1);
-                metrics.rows.add(rows);
-            }
+            scope.count(rows);
             f(scope.instance(plugin)?)
         }
         None => f(&mut Instance::new(
@@ -170,6 +178,22 @@ pub(crate) fn with_instance<R, E: From<Failure>>(
             Cancellation::default(),
             None,
         )?),
+    })
+}
+
+/// Runs `f` with the instance of `plugin` that this thread's scope has, if it has one. Where `f` returns `None`, nothing was called.
+#[inline]
+pub(crate) fn with_instance_at_hand<R>(
+    plugin: &Arc<Plugin>,
+    rows: usize,
+    f: impl FnOnce(&mut Instance) -> Option<R>,
+) -> Option<R> {
+    CURRENT.with_borrow_mut(|current| {
+        let scope = current.as_deref_mut()?;
+        let place = scope.place(plugin)?;
+        let found = f(&mut scope.instances[place].1)?;
+        scope.count(rows);
+        Some(found)
     })
 }
 

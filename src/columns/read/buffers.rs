@@ -68,17 +68,7 @@ impl<'m> Reader<'m, '_> {
     #[inline]
     fn numbers_of<T: ArrowNativeType>(&mut self, bytes: &[u8]) -> Result<Vec<T>, ColumnError> {
         self.charge(bytes.len())?;
-        let count = bytes.len().checked_div(size_of::<T>()).unwrap_or_default();
-        let mut numbers = Vec::<T>::with_capacity(count);
-        let whole = count.saturating_mul(size_of::<T>());
-        // SAFETY: `numbers` has room for `count` numbers, which are `whole` bytes and not more than `bytes` has. The memory is the host's
-        // own and new, so the two do not overlap. Arrow's native types (a sealed trait) are integers, floats and
-        // structs of integers without padding: every pattern of bits is a value of theirs, and all `count` of them are set here.
-        unsafe {
-            std::ptr::copy_nonoverlapping(bytes.as_ptr(), numbers.as_mut_ptr().cast::<u8>(), whole);
-            numbers.set_len(count);
-        }
-        Ok(numbers)
+        Ok(numbers(bytes))
     }
 
     /// Copies a bit for each row.
@@ -160,4 +150,20 @@ impl<'m> Reader<'m, '_> {
         let offsets = unsafe { OffsetBuffer::new_unchecked(offsets.into()) };
         Ok((offsets, first.as_usize()))
     }
+}
+
+/// Copies bytes as numbers: as many as there are whole ones.
+#[inline]
+pub(super) fn numbers<T: ArrowNativeType>(bytes: &[u8]) -> Vec<T> {
+    let count = bytes.len().checked_div(size_of::<T>()).unwrap_or_default();
+    let mut numbers = Vec::<T>::with_capacity(count);
+    let whole = count.saturating_mul(size_of::<T>());
+    // SAFETY: `numbers` has room for `count` numbers, which are `whole` bytes and not more than `bytes` has. The memory is the host's
+    // own and new, so the two do not overlap. Arrow's native types (a sealed trait) are integers, floats and
+    // structs of integers without padding: every pattern of bits is a value of theirs, and all `count` of them are set here.
+    unsafe {
+        std::ptr::copy_nonoverlapping(bytes.as_ptr(), numbers.as_mut_ptr().cast::<u8>(), whole);
+        numbers.set_len(count);
+    }
+    numbers
 }

@@ -24,7 +24,7 @@ fn probe(operators: &[Operator<'_>]) -> Option<u64> {
     match operators {
         [
             Operator::I32Const { value: 0 },
-            Operator::I32Load8U { memarg },
+            Operator::I32Load { memarg },
             Operator::Drop,
             ..,
         ] if memarg.memory == 1 => Some(memarg.offset),
@@ -73,7 +73,7 @@ fn check_function(original: &FunctionBody<'_>, rewritten: &FunctionBody<'_>) {
     assert_eq!(probes.len(), expected);
     assert_eq!(
         probes,
-        (0..probes.len() as u64).collect::<Vec<_>>(),
+        (0..probes.len() as u64).map(|k| 4 * k).collect::<Vec<_>>(),
         "offsets are unique"
     );
     check_offsets(original, rewritten);
@@ -199,7 +199,7 @@ fn only_names_are_kept_of_the_custom_sections() {
 }
 
 #[test]
-fn a_function_can_have_as_many_probes_as_the_page_has_bytes() {
+fn a_function_can_have_as_many_probes_as_the_page_has_words() {
     let with_loops = |count: usize| guest(&format!("(func {})", "loop end ".repeat(count)));
     let most = instrument(&with_loops(PROBES_MAX - 1), Probes::On).unwrap();
     Validator::new_with_features(WasmFeatures::all())
@@ -208,7 +208,7 @@ fn a_function_can_have_as_many_probes_as_the_page_has_bytes() {
     let error = instrument(&with_loops(PROBES_MAX), Probes::On).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "function 3 has 65536 loops, more than the 65535 that can be watched in one function; split it"
+        "function 3 has 16384 loops, more than the 16383 that can be watched in one function; split it"
     );
     assert!(instrument(&with_loops(PROBES_MAX), Probes::Off).is_ok());
 }
