@@ -133,7 +133,7 @@ pub(super) fn run_any(
         result: result_at,
         constants,
         bound,
-        reserved: 0,
+        flags: 0,
         error: Default::default(),
     };
     memory

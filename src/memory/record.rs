@@ -15,7 +15,9 @@
 
 use std::mem::{offset_of, size_of};
 
-use wasmfusion_abi::{ArrowArray, ArrowSchema, BindFrame, CallFrame, Slice};
+use wasmfusion_abi::{
+    AggregateCall, ArrowArray, ArrowSchema, BindFrame, CallFrame, Slice, TableCall, WindowCall,
+};
 
 /// A struct of the binary interface, as it lies in guest memory.
 pub trait Record: Sized {
@@ -104,7 +106,7 @@ record!(CallFrame {
     result: u32,
     constants: u64,
     bound: u32,
-    reserved: u32,
+    flags: u32,
 } error);
 record!(BindFrame {
     function: u32,
@@ -115,6 +117,30 @@ record!(BindFrame {
     result_type: u32,
     bound: u32,
 } error);
+record!(AggregateCall {
+    operation: u32,
+    state: u32,
+    groups: u32,
+    group_ids: u32,
+    filter: u32,
+    result_count: u32,
+    live_bytes: u64,
+});
+record!(WindowCall {
+    operation: u32,
+    state: u32,
+    start: u32,
+    end: u32,
+    ranks: u32,
+    rank_count: u32,
+});
+record!(TableCall {
+    operation: u32,
+    state: u32,
+    limit: u64,
+    result_rows: u32,
+    result_count: u32,
+});
 record!(ArrowArray {
     length: i64,
     null_count: i64,
@@ -155,7 +181,7 @@ mod tests {
             result: 4,
             constants: 5 << 40,
             bound: 6,
-            reserved: 7,
+            flags: 7,
             error: Slice {
                 address: 8,
                 length: 9,

@@ -38,8 +38,8 @@ pub struct CallFrame {
     pub constants: u64,
     /// What the function's binding left.
     pub bound: *mut (),
-    /// Zero.
-    pub reserved: usize,
+    /// How the function was called in SQL.
+    pub flags: u32,
     /// What went wrong.
     pub error: Slice,
 }
@@ -165,7 +165,7 @@ macro_rules! same_layout {
 #[cfg(target_pointer_width = "32")]
 same_layout! {
     Slice: address length;
-    CallFrame: rows arg_count args result constants bound reserved error;
+    CallFrame: rows arg_count args result constants bound flags error;
     BindFrame: function arg_count arg_types args constants result_type bound error;
     ArrowArray: length null_count offset n_buffers n_children buffers children dictionary release private_data;
     ArrowSchema: format name metadata flags n_children children dictionary release private_data;

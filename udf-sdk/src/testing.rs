@@ -187,7 +187,7 @@ impl Call {
             result: &raw mut result,
             constants: self.constants,
             bound,
-            reserved: 0,
+            flags: 0,
             error: Slice::EMPTY,
         };
         let mut pool = Pool::new();

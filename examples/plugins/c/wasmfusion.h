@@ -59,7 +59,7 @@ struct wasmfusion_call {
   struct ArrowArray *result;
   uint64_t constants;
   uint32_t bound;
-  uint32_t reserved;
+  uint32_t flags;
   struct wasmfusion_slice error;
 };
 

@@ -43,6 +43,12 @@ pub mod status {
     pub const ERROR: i32 = 1;
 }
 
+/// Bits of [`CallFrame::flags`].
+pub mod flag {
+    /// `IGNORE NULLS` was asked for. Only functions that declare `ignore_nulls` see it.
+    pub const IGNORE_NULLS: u32 = 1;
+}
+
 /// Bytes in guest memory.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,16 +69,116 @@ pub struct CallFrame {
     pub arg_count: u32,
     /// Address of the arguments: `arg_count` times [`ArrowArray`], one after the other.
     pub args: u32,
-    /// Address of the result's [`ArrowArray`]; see `docs/abi.md`, "The result".
+    /// Address of the result's [`ArrowArray`]; see `docs/abi.md`, "The result". Of the first of several in some operations of
+    /// aggregates and tables.
     pub result: u32,
     /// Bit `i` is set if argument `i` is a constant: an array of length 1 that holds for every row.
     pub constants: u64,
     /// What [`BindFrame::bound`] held after this function was bound in this instance; 0 if it was not.
     pub bound: u32,
-    /// Zero.
-    pub reserved: u32,
+    /// How the function was called in SQL: [`flag`]s.
+    pub flags: u32,
     /// Set by the guest with a status that is not [`status::OK`], or before it traps: what went wrong, UTF-8.
     pub error: Slice,
+}
+
+/// What an aggregate function's export finds directly behind its [`CallFrame`].
+#[repr(C, align(8))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AggregateCall {
+    /// What to do: one of [`AggregateCall::CREATE`] and so on.
+    pub operation: u32,
+    /// The state to do it to: what the guest put here in [`AggregateCall::CREATE`].
+    pub state: u32,
+    /// Number of groups that the host has numbered so far, from 0. The guest may know fewer: the others have seen no row.
+    pub groups: u32,
+    /// Address of one `u32` a row, the number of its group; 0 if all rows belong to group 0.
+    pub group_ids: u32,
+    /// Address of a bitmap of the rows that count; 0 if all do.
+    pub filter: u32,
+    /// Number of consecutive [`ArrowArray`]s at [`CallFrame::result`].
+    pub result_count: u32,
+    /// Set by the guest, if it can tell: bytes that the state holds.
+    pub live_bytes: u64,
+}
+
+impl AggregateCall {
+    /// Makes a state without groups and puts its number into [`AggregateCall::state`].
+    pub const CREATE: u32 = 0;
+    /// Takes rows of arguments in.
+    pub const UPDATE: u32 = 1;
+    /// Takes rows of states in.
+    pub const MERGE: u32 = 2;
+    /// Returns the results of the first [`CallFrame::rows`] groups and forgets these.
+    pub const EVALUATE: u32 = 3;
+    /// Returns the states of the first [`CallFrame::rows`] groups and forgets these.
+    pub const STATE: u32 = 4;
+    /// Returns, for each row of arguments, the state of a group with this row alone. Nothing is taken in.
+    pub const CONVERT: u32 = 5;
+    /// Takes rows of arguments out that were taken in before.
+    pub const RETRACT: u32 = 6;
+    /// Returns what [`AggregateCall::EVALUATE`] would, and forgets nothing.
+    pub const PEEK: u32 = 7;
+    /// Gives the state up.
+    pub const DROP: u32 = 8;
+}
+
+/// What a window function's export finds directly behind its [`CallFrame`].
+#[repr(C, align(8))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WindowCall {
+    /// What to do: one of [`WindowCall::PARTITION`] and so on.
+    pub operation: u32,
+    /// The state to do it to: what the guest put here in [`WindowCall::CREATE`].
+    pub state: u32,
+    /// First row of the frame, in [`WindowCall::FRAME`].
+    pub start: u32,
+    /// First row behind the frame, in [`WindowCall::FRAME`].
+    pub end: u32,
+    /// Address of the first row of each set of peers, ascending from 0, in [`WindowCall::RANKED`].
+    pub ranks: u32,
+    /// Number of sets of peers.
+    pub rank_count: u32,
+}
+
+impl WindowCall {
+    /// Computes all rows of a partition.
+    pub const PARTITION: u32 = 0;
+    /// Computes all rows of a partition, knowing which rows the window's `ORDER BY` does not tell apart.
+    pub const RANKED: u32 = 1;
+    /// Computes one value, from the rows of a frame within the arguments.
+    pub const FRAME: u32 = 2;
+    /// Makes a state for a partition and puts its number into [`WindowCall::state`].
+    pub const CREATE: u32 = 3;
+    /// Computes the next rows of a partition.
+    pub const NEXT: u32 = 4;
+    /// Gives the state up.
+    pub const DROP: u32 = 5;
+}
+
+/// What a table function's export finds directly behind its [`CallFrame`].
+#[repr(C, align(8))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TableCall {
+    /// What to do: one of [`TableCall::OPEN`] and so on.
+    pub operation: u32,
+    /// The scan to do it to: what the guest put here in [`TableCall::OPEN`].
+    pub state: u32,
+    /// Most rows that will still be asked for; `u64::MAX` if there is no limit.
+    pub limit: u64,
+    /// Set by the guest in [`TableCall::NEXT`]: rows of the result, at most [`CallFrame::rows`]; 0 ends the scan.
+    pub result_rows: u32,
+    /// Number of consecutive [`ArrowArray`]s at [`CallFrame::result`], one a column.
+    pub result_count: u32,
+}
+
+impl TableCall {
+    /// Starts a scan for the arguments, which are all constants, and puts its number into [`TableCall::state`].
+    pub const OPEN: u32 = 0;
+    /// Returns the next rows.
+    pub const NEXT: u32 = 1;
+    /// Gives the scan up.
+    pub const CLOSE: u32 = 2;
 }
 
 /// What [`export::BIND`] gets: the address of one of these.
@@ -160,7 +266,32 @@ const _: () = {
     assert!(offset_of!(CallFrame, result) == 12);
     assert!(offset_of!(CallFrame, constants) == 16);
     assert!(offset_of!(CallFrame, bound) == 24);
+    assert!(offset_of!(CallFrame, flags) == 28);
     assert!(offset_of!(CallFrame, error) == 32);
+
+    assert!(size_of::<AggregateCall>() == 32 && align_of::<AggregateCall>() == 8);
+    assert!(offset_of!(AggregateCall, operation) == 0);
+    assert!(offset_of!(AggregateCall, state) == 4);
+    assert!(offset_of!(AggregateCall, groups) == 8);
+    assert!(offset_of!(AggregateCall, group_ids) == 12);
+    assert!(offset_of!(AggregateCall, filter) == 16);
+    assert!(offset_of!(AggregateCall, result_count) == 20);
+    assert!(offset_of!(AggregateCall, live_bytes) == 24);
+
+    assert!(size_of::<WindowCall>() == 24 && align_of::<WindowCall>() == 8);
+    assert!(offset_of!(WindowCall, operation) == 0);
+    assert!(offset_of!(WindowCall, state) == 4);
+    assert!(offset_of!(WindowCall, start) == 8);
+    assert!(offset_of!(WindowCall, end) == 12);
+    assert!(offset_of!(WindowCall, ranks) == 16);
+    assert!(offset_of!(WindowCall, rank_count) == 20);
+
+    assert!(size_of::<TableCall>() == 24 && align_of::<TableCall>() == 8);
+    assert!(offset_of!(TableCall, operation) == 0);
+    assert!(offset_of!(TableCall, state) == 4);
+    assert!(offset_of!(TableCall, limit) == 8);
+    assert!(offset_of!(TableCall, result_rows) == 16);
+    assert!(offset_of!(TableCall, result_count) == 20);
 
     assert!(size_of::<BindFrame>() == 40 && align_of::<BindFrame>() == 8);
     assert!(offset_of!(BindFrame, function) == 0);
