@@ -43,9 +43,9 @@ mod sql;
 
 pub use deadline::{Cancellation, Interruption};
 pub use error::{Error, FunctionId, Result, Trap};
-pub use function::ScalarFunction;
+pub use function::{AggregateFunction, ScalarFunction, SqlFunction, TableFunction, WindowFunction};
 pub use limits::Limits;
 pub use plugin::Plugin;
 pub use registry::{Registry, RegistryOptions};
 pub use scope::{StreamScope, WasmExec, WasmRule};
-pub use sql::{SessionContextExt, WasmFunctionFactory};
+pub use sql::{LeftOut, SessionContextExt, WasmFunctionFactory};

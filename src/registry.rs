@@ -9,7 +9,7 @@ use dashmap::mapref::entry::Entry;
 
 use crate::deadline::Interruption;
 use crate::error::{Error, Result};
-use crate::function::ScalarFunction;
+use crate::function::SqlFunction;
 use crate::limits::Limits;
 use crate::module::{Digest, ModuleSource};
 use crate::plugin::Plugin;
@@ -145,11 +145,8 @@ impl Registry {
     }
 
     /// The SQL functions of all plugins.
-    pub fn functions(&self) -> Vec<ScalarFunction> {
-        self.plugins()
-            .iter()
-            .flat_map(ScalarFunction::all)
-            .collect()
+    pub fn functions(&self) -> Vec<SqlFunction> {
+        self.plugins().iter().flat_map(SqlFunction::all).collect()
     }
 
     /// Compiles a file that SQL text names, without giving it a name here: see [`RegistryOptions::module_root`].

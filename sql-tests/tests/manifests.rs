@@ -5,14 +5,26 @@ use std::sync::Arc;
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::error::Result;
 use datafusion::prelude::SessionContext;
-use wasmfusion::{Plugin, Registry, ScalarFunction, SessionContextExt};
+use wasmfusion::{
+    AggregateFunction, Plugin, Registry, ScalarFunction, SessionContextExt, SqlFunction,
+    TableFunction, WindowFunction,
+};
 use wasmfusion_sql_tests::{built_plugins, new_session};
 
 /// A session with the functions of one plugin, also where DataFusion has one of the same name: the plugin's is looked at here.
 fn session(plugin: &Arc<Plugin>) -> Result<SessionContext> {
     let ctx = new_session(&Registry::default(), Arc::default())?;
-    for function in ScalarFunction::all(plugin) {
-        ctx.register_udf(function.into());
+    for function in SqlFunction::all(plugin) {
+        let name = function.name().to_owned();
+        if let Some(scalar) = ScalarFunction::new(function.clone()) {
+            ctx.register_udf(scalar.into());
+        } else if let Some(aggregate) = AggregateFunction::new(function.clone()) {
+            ctx.register_udaf(aggregate.into());
+        } else if let Some(window) = WindowFunction::new(function.clone()) {
+            ctx.register_udwf(window.into());
+        } else if let Some(table) = TableFunction::new(function) {
+            ctx.register_udtf(&name, Arc::new(table));
+        }
     }
     Ok(ctx)
 }

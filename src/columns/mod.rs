@@ -37,4 +37,6 @@ pub use result::{lay_out_result, measure_result, value_bytes};
 pub use schema::{SchemaLimits, measure_schema, read_schema, write_schema};
 pub(crate) use types::fits;
 pub use types::{check_type, parse_type, type_depth};
-pub use write::{fixed_values, measure, write};
+pub use write::{
+    fixed_values, measure, measure_bits, measure_indices, write, write_bits, write_indices,
+};

@@ -11,7 +11,7 @@ mod lists;
 mod views;
 
 use arrow::array::{Array, AsArray, PrimitiveArray, downcast_primitive};
-use arrow::buffer::NullBuffer;
+use arrow::buffer::{BooleanBuffer, NullBuffer};
 use arrow::datatypes::{ArrowPrimitiveType, DataType, ToByteSlice, UnionMode};
 use wasmfusion_abi::{ArrowArray, BUFFER_ALIGN};
 
@@ -56,6 +56,48 @@ pub fn write(
     target: &DataType,
 ) -> Result<(), ColumnError> {
     Writer { memory, arena }.node(at, array, target)
+}
+
+/// Writes a bitmap, from its bit 0 on, and says where it is. It takes [`measure_bits`] bytes from the arena at most.
+///
+/// # Errors
+///
+/// [`ColumnError::RegionFull`] or [`ColumnError::Memory`].
+pub fn write_bits(
+    memory: &mut GuestMemory<'_>,
+    arena: &mut Arena,
+    bits: &BooleanBuffer,
+) -> Result<u32, ColumnError> {
+    Writer { memory, arena }.bitmap(bits)
+}
+
+/// How many bytes [`write_bits`] takes from the arena for so many bits, at most.
+pub fn measure_bits(bits: usize) -> u64 {
+    buffer_cost(bits.div_ceil(8))
+}
+
+/// Writes indices as `u32` each, and says where they are. They are known to fit. It takes [`measure_indices`] bytes from the arena
+/// at most.
+///
+/// # Errors
+///
+/// [`ColumnError::RegionFull`] or [`ColumnError::Memory`].
+pub fn write_indices(
+    memory: &mut GuestMemory<'_>,
+    arena: &mut Arena,
+    indices: &[usize],
+) -> Result<u32, ColumnError> {
+    let mut writer = Writer { memory, arena };
+    let (address, target) = writer.space(indices.len(), size_of::<u32>())?;
+    for (target, index) in target.as_chunks_mut().0.iter_mut().zip(indices) {
+        *target = (*index as u32).to_le_bytes();
+    }
+    Ok(address)
+}
+
+/// How many bytes [`write_indices`] takes from the arena for so many indices, at most.
+pub fn measure_indices(indices: usize) -> u64 {
+    buffer_cost(indices.saturating_mul(size_of::<u32>()))
 }
 
 /// The values of `array` as they cross, if it is a column of numbers (dates, decimals, … too) of exactly type `target` without nulls.

@@ -22,11 +22,10 @@ use smallvec::SmallVec;
 use wasmfusion_abi::CONSTANTS_MAX;
 
 use super::fixed::{self, FixedColumns};
-use super::frame::{self, Ended, Size, bad_argument};
+use super::frame::{self, Size, bad_argument};
 use super::signature;
 use crate::columns::ColumnError;
 use crate::error::{Error, Result};
-use crate::instance::Instance;
 use crate::module::{Nulls, ParamType};
 use crate::plugin::FunctionRef;
 use crate::scope::{with_instance, with_instance_at_hand};
@@ -80,18 +79,9 @@ fn repeat(
     }
     let column = with_instance_at_hand(&function.plugin, rows, |instance| {
         let column = fixed::repeat(instance, function, args, rows, result)?;
-        Some(settle(instance, column))
+        Some(frame::settle(instance, column))
     })?;
     Some(column.map_err(|ended| ended.into_error(function)))
-}
-
-/// A guest that broke a promise is not called again.
-#[inline]
-fn settle<T>(instance: &mut Instance, outcome: Result<T, Ended>) -> Result<T, Ended> {
-    if let Err(Ended::Told(Error::BadResult { .. })) = &outcome {
-        instance.give_up();
-    }
-    outcome
 }
 
 #[inline(never)]
@@ -160,7 +150,7 @@ fn invoke_columns(
 }
 
 /// The NULLs of a column, where there are any.
-fn nulls_of(array: &ArrayRef) -> Option<NullBuffer> {
+pub(super) fn nulls_of(array: &ArrayRef) -> Option<NullBuffer> {
     let nulls = match array.data_type() {
         // Their NULLs are not, or not only, in a validity buffer of their own.
         DataType::Dictionary(..)
@@ -256,7 +246,7 @@ fn run(
             Some(columns) => fixed::run_fixed(instance, function, columns, rows, bytes, result),
             None => frame::run_any(instance, function, arguments, rows, bytes, result),
         };
-        settle(instance, column)
+        frame::settle(instance, column)
     })
     .map_err(|ended| ended.into_error(function))
 }
@@ -287,7 +277,12 @@ fn run_halves(
 }
 
 #[cold]
-fn cast(function: &FunctionRef, place: usize, array: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
+pub(super) fn cast(
+    function: &FunctionRef,
+    place: usize,
+    array: &ArrayRef,
+    to: &DataType,
+) -> Result<ArrayRef> {
     let options = CastOptions {
         safe: false,
         ..CastOptions::default()

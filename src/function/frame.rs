@@ -47,6 +47,15 @@ impl Ended {
     }
 }
 
+/// A guest that broke a promise is not called again.
+#[inline]
+pub(super) fn settle<T>(instance: &mut Instance, outcome: Result<T, Ended>) -> Result<T, Ended> {
+    if let Err(Ended::Told(Error::BadResult { .. })) = &outcome {
+        instance.give_up();
+    }
+    outcome
+}
+
 /// How many bytes of the region a call takes, at most.
 pub(super) struct Size {
     /// All of it.
@@ -190,36 +199,53 @@ pub(super) fn read(
     rows: u32,
     result: &Field,
 ) -> Result<ArrayRef, Ended> {
-    let module = function.plugin.module();
-    let limits = ReadLimits {
-        bytes_max: module.limits().result_bytes_max,
-        depth_max: module.limits().type_depth_max,
-    };
-    let column = columns::read(
-        &instance.memory(),
-        result_at,
-        result.data_type(),
-        rows as usize,
-        limits,
-    )
-    .map_err(|e| bad_result(function, e))?;
+    let column = read_column(instance, function, result_at, rows, result.data_type())?;
+    check_promise(function, result, &column)?;
+    Ok(column)
+}
+
+/// That a column has no NULLs if it was promised that it never has.
+pub(super) fn check_promise(
+    function: &FunctionRef,
+    result: &Field,
+    column: &ArrayRef,
+) -> Result<(), Error> {
     let promised = function
         .decl()
         .returns
         .as_ref()
         .is_some_and(|returns| !returns.nullable);
     if (promised || !result.is_nullable()) && column.logical_null_count() > 0 {
-        let problem = ColumnError::invalid(
-            result.data_type(),
-            "it has NULLs, although the manifest says that it never has",
-        );
-        return Err(bad_result(function, problem).into());
+        let problem = "it has NULLs, although the manifest says that it never has";
+        let problem = ColumnError::invalid(result.data_type(), problem);
+        return Err(bad_result(function, problem));
     }
-    Ok(column)
+    Ok(())
+}
+
+/// Reads a column of `rows` values.
+pub(super) fn read_column(
+    instance: &mut Instance,
+    function: &FunctionRef,
+    at: u32,
+    rows: u32,
+    data_type: &DataType,
+) -> Result<ArrayRef, Ended> {
+    let limits = function.plugin.limits();
+    let limits = ReadLimits {
+        bytes_max: limits.result_bytes_max,
+        depth_max: limits.type_depth_max,
+    };
+    columns::read(&instance.memory(), at, data_type, rows as usize, limits)
+        .map_err(|e| bad_result(function, e).into())
 }
 
 /// The type that the argument at `place` crosses as.
-fn target<'a>(function: &'a FunctionRef, place: usize, array: &'a ArrayRef) -> &'a DataType {
+pub(super) fn target<'a>(
+    function: &'a FunctionRef,
+    place: usize,
+    array: &'a ArrayRef,
+) -> &'a DataType {
     match signature::param(function.decl(), place).map(|param| &param.ty) {
         Some(ParamType::Exact(target)) => target,
         _ => array.data_type(),

@@ -1,16 +1,27 @@
 //! What DataFusion sees of a plugin's functions, and the path of a call. Start with [`scalar`].
 //!
-//! [`scalar`] answers DataFusion's questions, [`signature`] decides which overload fits which arguments, [`bind`] asks the guest where
-//! the manifest leaves that to it, [`call`] prepares a batch, and [`frame`] takes it into a guest and back; [`fixed`] does so for numbers,
-//! where every nanosecond counts.
+//! [`sql_function`] holds what functions of all kinds have in common; [`scalar`], [`aggregate`], [`window`] and [`table`] answer
+//! DataFusion's questions for their kind. [`signature`] decides which overload fits which arguments, [`bind`] asks the guest where the manifest leaves that to it.
+//! [`call`] prepares a batch for a scalar function, and [`frame`] takes it into a guest and back; [`fixed`] does so for numbers, where every
+//! nanosecond counts. [`request`] does it for the other kinds, whose calls say what to do.
 
+mod aggregate;
 mod bind;
 mod call;
 mod fixed;
 mod frame;
+mod request;
 mod scalar;
 mod signature;
+mod sql_function;
+mod table;
+mod window;
 
+pub use aggregate::AggregateFunction;
 pub use scalar::ScalarFunction;
-pub(crate) use scalar::rank;
 pub(crate) use signature::same_type;
+pub use sql_function::SqlFunction;
+pub(crate) use sql_function::rank;
+pub(crate) use table::TableExec;
+pub use table::TableFunction;
+pub use window::WindowFunction;

@@ -1,191 +1,64 @@
 //! A plugin's scalar function as DataFusion sees it.
 
 use std::any::Any;
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::Result;
 use datafusion::logical_expr::{
-    ColumnarValue, DocSection, Documentation, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF,
-    ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, Documentation, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl,
+    Signature, Volatility,
 };
 
-use super::{bind, call, signature};
-use crate::error::Error;
-use crate::module::{self, FunctionDecl, Nulls, signature_text};
-use crate::plugin::{FunctionRef, Plugin};
+use super::{SqlFunction, bind, call, signature};
+use crate::module::{FunctionKind, Nulls};
+use crate::plugin::Plugin;
 
-/// The functions of one name in a plugin, as one SQL function.
-///
-/// Two are equal if they are the same functions of the same module, whatever they were loaded from.
-#[derive(Debug)]
-pub struct ScalarFunction {
-    name: String,
-    aliases: Vec<String>,
-    overloads: Vec<FunctionRef>,
-    signature: Signature,
-    documentation: Documentation,
-}
+/// A plugin's scalar function.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ScalarFunction(SqlFunction);
 
 impl ScalarFunction {
-    /// The SQL functions of a plugin, one for each name.
+    /// The scalar functions of a plugin, one for each name.
     pub fn all(plugin: &Arc<Plugin>) -> Vec<Self> {
-        let mut names: Vec<&str> = Vec::new();
-        for function in &plugin.manifest().functions {
-            if !names.contains(&function.name.as_str()) {
-                names.push(&function.name);
-            }
-        }
-        names
+        SqlFunction::all(plugin)
             .into_iter()
-            .filter_map(|name| Self::named(plugin, name))
+            .filter_map(Self::new)
             .collect()
     }
 
-    /// The SQL function `name` of a plugin, where `name` may be that of an export.
+    /// The scalar function `name` of a plugin, where `name` may be that of an export.
     pub fn named(plugin: &Arc<Plugin>, name: &str) -> Option<Self> {
-        let places = |matches: &dyn Fn(&FunctionDecl) -> bool| -> Vec<FunctionRef> {
-            let functions = plugin.manifest().functions.iter().enumerate();
-            functions
-                .filter(|(_, function)| matches(function))
-                .map(|(place, _)| FunctionRef {
-                    plugin: Arc::clone(plugin),
-                    place,
-                })
-                .collect()
-        };
-        let mut overloads = places(&|function| function.name.eq_ignore_ascii_case(name));
-        if overloads.is_empty() {
-            overloads = places(&|function| function.export == name);
-        }
-        let first = overloads.first()?.decl();
-        let volatility = overloads
-            .iter()
-            .map(|o| volatility(o.decl()))
-            .max_by_key(|v| rank(*v))
-            .unwrap_or(Volatility::Volatile);
-        let mut aliases: Vec<String> = overloads
-            .iter()
-            .flat_map(|o| o.decl().aliases.clone())
-            .map(|a| a.to_ascii_lowercase())
-            .collect();
-        aliases.sort();
-        aliases.dedup();
-        let mut signature = Signature::new(signature::type_signature(&overloads), volatility);
-        signature.parameter_names = signature::parameter_names(&overloads);
-        Some(Self {
-            name: first.name.to_ascii_lowercase(),
-            aliases,
-            documentation: documentation(&first.name.to_ascii_lowercase(), &overloads),
-            signature,
-            overloads,
-        })
+        SqlFunction::named(plugin, name).and_then(Self::new)
     }
 
-    /// The same function under another name, and without the aliases.
-    #[must_use]
-    pub fn with_name(mut self, name: &str) -> Self {
-        name.clone_into(&mut self.name);
-        self.aliases.clear();
-        self.documentation = documentation(name, &self.overloads);
-        self
-    }
-
-    /// The same function with another volatility.
-    #[must_use]
-    pub fn with_volatility(mut self, volatility: Volatility) -> Self {
-        self.signature.volatility = volatility;
-        self
+    /// `None` if it is of another kind.
+    pub fn new(function: SqlFunction) -> Option<Self> {
+        matches!(function.kind(), FunctionKind::Scalar).then_some(Self(function))
     }
 
     /// The function behind `udf`, if it is one of ours.
-    pub fn of(udf: &ScalarUDF) -> Option<&Self> {
-        (udf.inner().as_ref() as &dyn Any).downcast_ref()
-    }
-
-    /// Its name.
-    pub fn main_name(&self) -> &str {
-        &self.name
-    }
-
-    /// Its name and its aliases.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        std::iter::once(self.name.as_str()).chain(self.aliases.iter().map(String::as_str))
-    }
-
-    /// The plugin that the function is in.
-    pub fn plugin(&self) -> &Arc<Plugin> {
-        &self.overloads[0].plugin
-    }
-
-    /// What the manifest says of each overload.
-    pub fn declarations(&self) -> impl Iterator<Item = &FunctionDecl> {
-        self.overloads.iter().map(FunctionRef::decl)
-    }
-
-    /// For plans: `slugify@text`.
-    pub(crate) fn label(&self) -> String {
-        format!("{}@{}", self.name, self.plugin().name())
-    }
-
-    /// What a caller is told whose arguments fit no overload.
-    fn mismatch(&self, arg_types: &[DataType]) -> Error {
-        let types: Vec<String> = arg_types.iter().map(ToString::to_string).collect();
-        let found = if types.is_empty() {
-            "no arguments".to_owned()
-        } else {
-            format!("({})", types.join(", "))
-        };
-        let mut expected: Vec<String> = self
-            .declarations()
-            .map(|decl| signature_as(&self.name, decl))
-            .collect();
-        expected.dedup();
-        let advice = if self
-            .declarations()
-            .any(|decl| signature::takes(decl, arg_types.len()))
-        {
-            "cast the arguments, for instance with CAST(x AS DOUBLE)"
-        } else {
-            "check the number of arguments"
-        };
-        Error::Usage(format!(
-            "function {} (plugin {}) was called with {found}, but takes {}; {advice}",
-            self.name,
-            self.plugin().name(),
-            expected.join(" or "),
-        ))
-    }
-
-    fn overload(&self, arg_types: impl Fn() -> Vec<DataType>) -> Result<&FunctionRef, Error> {
-        if let [only] = self.overloads.as_slice() {
-            return Ok(only);
-        }
-        let types = arg_types();
-        let (place, _) =
-            signature::resolve(&self.overloads, &types).ok_or_else(|| self.mismatch(&types))?;
-        Ok(&self.overloads[place])
+    pub fn of(udf: &ScalarUDF) -> Option<&SqlFunction> {
+        let function: &Self = (udf.inner().as_ref() as &dyn Any).downcast_ref()?;
+        Some(&function.0)
     }
 }
 
 impl ScalarUDFImpl for ScalarFunction {
     fn name(&self) -> &str {
-        &self.name
+        self.0.name()
     }
 
     fn aliases(&self) -> &[String] {
-        &self.aliases
+        self.0.aliases()
     }
 
     fn signature(&self) -> &Signature {
-        &self.signature
+        self.0.signature()
     }
 
     fn coerce_types(&self, arg_types: &[DataType]) -> Result<Vec<DataType>> {
-        // What fits nothing is let through here and refused in `return_field_from_args`, whose error reaches the user as it is.
-        Ok(signature::resolve(&self.overloads, arg_types)
-            .map_or_else(|| arg_types.to_vec(), |(_, types)| types))
+        Ok(self.0.coerced(arg_types))
     }
 
     fn return_type(&self, arg_types: &[DataType]) -> Result<DataType> {
@@ -207,9 +80,7 @@ impl ScalarUDFImpl for ScalarFunction {
             .iter()
             .map(|field| field.data_type().clone())
             .collect();
-        let (place, _) =
-            signature::resolve(&self.overloads, &types).ok_or_else(|| self.mismatch(&types))?;
-        let function = &self.overloads[place];
+        let function = self.0.resolve(&types)?;
         let decl = function.decl();
         let (data_type, nullable) = match &decl.returns {
             Some(returns) => (returns.ty.clone(), returns.nullable),
@@ -224,22 +95,24 @@ impl ScalarUDFImpl for ScalarFunction {
                 && signature::param(decl, place).is_some_and(|param| param.nulls == Nulls::Skip)
         });
         Ok(Arc::new(Field::new(
-            &self.name,
+            self.0.name(),
             data_type,
             nullable || skips,
         )))
     }
 
     fn is_strict(&self) -> bool {
-        self.declarations()
+        self.0
+            .declarations()
             .all(|decl| decl.params.iter().all(|param| param.nulls == Nulls::Skip))
     }
 
     #[inline]
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let function =
-            self.overload(|| args.args.iter().map(ColumnarValue::data_type).collect())?;
-        let volatile = self.signature.volatility == Volatility::Volatile;
+        let function = self
+            .0
+            .overload(|| args.args.iter().map(ColumnarValue::data_type).collect())?;
+        let volatile = self.0.signature().volatility == Volatility::Volatile;
         Ok(call::invoke(
             function,
             &args.args,
@@ -250,83 +123,6 @@ impl ScalarUDFImpl for ScalarFunction {
     }
 
     fn documentation(&self) -> Option<&Documentation> {
-        Some(&self.documentation)
+        Some(self.0.documentation())
     }
-}
-
-impl PartialEq for ScalarFunction {
-    fn eq(&self, other: &Self) -> bool {
-        self.name == other.name
-            && self.signature == other.signature
-            && self.plugin().digest() == other.plugin().digest()
-            && self
-                .overloads
-                .iter()
-                .map(|o| o.place)
-                .eq(other.overloads.iter().map(|o| o.place))
-    }
-}
-
-impl Eq for ScalarFunction {}
-
-impl Hash for ScalarFunction {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.name.hash(state);
-        self.plugin().digest().hash(state);
-        for overload in &self.overloads {
-            overload.place.hash(state);
-        }
-    }
-}
-
-fn volatility(decl: &FunctionDecl) -> Volatility {
-    match decl.volatility {
-        module::Volatility::Immutable => Volatility::Immutable,
-        module::Volatility::Stable => Volatility::Stable,
-        module::Volatility::Volatile => Volatility::Volatile,
-    }
-}
-
-/// From what is promised most to what is promised least.
-pub(crate) fn rank(volatility: Volatility) -> u8 {
-    match volatility {
-        Volatility::Immutable => 0,
-        Volatility::Stable => 1,
-        Volatility::Volatile => 2,
-    }
-}
-
-/// The signature of a function that SQL knows under another name than its plugin.
-fn signature_as(name: &str, decl: &FunctionDecl) -> String {
-    let text = signature_text(decl);
-    match text.strip_prefix(decl.name.as_str()) {
-        Some(rest) => format!("{name}{rest}"),
-        None => text,
-    }
-}
-
-/// What `information_schema.routines` and `SHOW FUNCTIONS` show.
-fn documentation(name: &str, overloads: &[FunctionRef]) -> Documentation {
-    const SECTION: DocSection = DocSection {
-        include: true,
-        label: "WebAssembly Functions",
-        description: Some("Functions of plugins"),
-    };
-    let decls: Vec<&FunctionDecl> = overloads.iter().map(FunctionRef::decl).collect();
-    let mut descriptions: Vec<&str> = decls
-        .iter()
-        .filter_map(|decl| decl.description.as_deref())
-        .collect();
-    descriptions.dedup();
-    let syntax: Vec<String> = decls.iter().map(|decl| signature_as(name, decl)).collect();
-    let mut builder = Documentation::builder(SECTION, descriptions.join(" "), syntax.join(" or "));
-    if let Some(example) = decls.iter().flat_map(|decl| &decl.examples).next() {
-        builder = builder.with_sql_example(example.sql.clone());
-    }
-    if let [only] = decls.as_slice() {
-        for param in &only.params {
-            builder = builder.with_argument(param.name.clone(), param.ty.to_string());
-        }
-    }
-    builder.build()
 }

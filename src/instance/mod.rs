@@ -46,6 +46,8 @@ pub(crate) struct Instance {
     memory: Memory,
     calls: Calls,
     region: Region,
+    /// How often somebody has begun to write into the region.
+    writes: u64,
     bound: Vec<Bound>,
     layout: Option<Box<Layout>>,
     spent: bool,
@@ -172,6 +174,7 @@ impl Instance {
                 functions: vec![None; exports.functions.len()],
             },
             region: Region::default(),
+            writes: 0,
             bound: Vec::new(),
             layout: None,
             spent: false,
@@ -229,9 +232,15 @@ impl Instance {
         self.store.data().memory_bytes
     }
 
+    /// A number that is another one after somebody has asked for the region, to write into it.
+    pub(crate) fn writes(&self) -> u64 {
+        self.writes
+    }
+
     /// The host's region, with room for `size` bytes at least.
     #[inline]
     pub(crate) fn region(&mut self, module: &CompiledModule, size: u64) -> Result<Region, Failure> {
+        self.writes += 1;
         if u64::from(self.region.size) >= size {
             Ok(self.region)
         } else {

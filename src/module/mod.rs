@@ -35,8 +35,8 @@ pub use info::{AbiVersion, ExternType, Import, ModuleInfo, Signature};
 pub use inspect::{CustomSection, Export, Inspection, MemoryUse, Producer, ProposalUse, TableUse};
 pub use instrument::{Probes, START_EXPORT, WATCH_EXPORT, instrument};
 pub use manifest::{
-    Example, FunctionDecl, Manifest, ManifestError, Nulls, Param, ParamType, Returns, Volatility,
-    signature_text,
+    Column, Example, FunctionDecl, FunctionKind, Manifest, ManifestError, Nulls, Param, ParamType,
+    Returns, Volatility, WindowMode, signature_text,
 };
 pub use source::ModuleSource;
 pub use symbols::{Frame, Symbolizer};

@@ -277,7 +277,7 @@ impl WasmExec {
         // Keys have scopes of their own.
         let keys = self.keys.as_ref();
         let keys = keys.map(|keys| keys.begin(&context, &self.metrics));
-        let scope = match keys {
+        let mut scope = match keys {
             Some(_) => None,
             None => Some(Box::new(StreamScope::new(
                 &context,
@@ -285,7 +285,7 @@ impl WasmExec {
                 partition,
             ))),
         };
-        let inner = self.inner.execute(partition, context)?;
+        let inner = StreamScope::enter(&mut scope, || self.inner.execute(partition, context))?;
         Ok(Box::pin(ScopedStream { scope, inner, keys }))
     }
 }

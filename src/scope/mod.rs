@@ -9,6 +9,7 @@
 
 mod exec;
 mod keys;
+mod lease;
 mod query;
 mod rule;
 
@@ -20,6 +21,7 @@ use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReser
 use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, Gauge, MetricBuilder};
 
 pub use exec::WasmExec;
+pub(crate) use lease::Lease;
 pub use rule::WasmRule;
 
 use crate::deadline::Cancellation;
@@ -44,12 +46,15 @@ thread_local! {
 pub struct StreamScope {
     /// Few: one for each plugin that the operator calls.
     instances: Vec<(Arc<Plugin>, Instance)>,
+    /// Those that states live in which outlast a call; few as well.
+    shared: Vec<(Arc<Plugin>, Lease)>,
     cancellation: Cancellation,
     pool: Option<Arc<dyn MemoryPool>>,
     metrics: Option<ScopeMetrics>,
 }
 
 /// What `EXPLAIN ANALYZE` shows of a scope.
+#[derive(Clone)]
 struct ScopeMetrics {
     calls: Count,
     rows: Count,
@@ -66,6 +71,7 @@ impl StreamScope {
     ) -> Self {
         Self {
             instances: Vec::new(),
+            shared: Vec::new(),
             cancellation: query::cancellation(context),
             pool: Some(Arc::clone(context.memory_pool())),
             metrics: Some(ScopeMetrics {
@@ -122,15 +128,14 @@ impl StreamScope {
     #[inline]
     fn count(&self, rows: usize) {
         if let Some(metrics) = &self.metrics {
-            metrics.calls.add(1);
-            metrics.rows.add(rows);
+            metrics.count(rows);
         }
     }
 
-    #[cold]
-    fn add(&mut self, plugin: &Arc<Plugin>) -> Result<usize, Failure> {
-        self.instances.retain(|(_, instance)| !instance.is_spent());
-        let account = self.pool.as_ref().map(|pool| -> Box<dyn MemoryAccount> {
+    /// A new instance, charged to the query's memory pool if it is `charged`.
+    fn make(&self, plugin: &Arc<Plugin>, charged: bool) -> Result<Instance, Failure> {
+        let pool = self.pool.as_ref().filter(|_| charged);
+        let account = pool.map(|pool| -> Box<dyn MemoryAccount> {
             Box::new(PoolAccount(
                 MemoryConsumer::new(format!("wasmfusion plugin {}", plugin.name())).register(pool),
             ))
@@ -139,8 +144,23 @@ impl StreamScope {
         if let Some(metrics) = &self.metrics {
             metrics.instances.add(1);
         }
+        Ok(instance)
+    }
+
+    #[cold]
+    fn add(&mut self, plugin: &Arc<Plugin>) -> Result<usize, Failure> {
+        self.instances.retain(|(_, instance)| !instance.is_spent());
+        let instance = self.make(plugin, true)?;
         self.instances.push((Arc::clone(plugin), instance));
         Ok(self.instances.len() - 1)
+    }
+}
+
+impl ScopeMetrics {
+    #[inline]
+    fn count(&self, rows: usize) {
+        self.calls.add(1);
+        self.rows.add(rows);
     }
 }
 

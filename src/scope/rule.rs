@@ -6,14 +6,20 @@ use std::sync::Arc;
 use datafusion::common::Result;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::config::ConfigOptions;
+use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
+use datafusion::physical_expr::window::{
+    PlainAggregateWindowExpr, SlidingAggregateWindowExpr, StandardWindowExpr, WindowExpr,
+};
 use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::repartition::RepartitionExec;
+use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec, WindowUDFExpr};
 use datafusion::physical_plan::{ExecutionPlan, Partitioning};
 
 use super::WasmExec;
 use super::keys::{KeyScopes, ScopedKey};
-use crate::function::ScalarFunction;
+use crate::function::{AggregateFunction, ScalarFunction, SqlFunction, TableExec, WindowFunction};
 
 /// Wraps each operator whose expressions call WebAssembly functions, and the root of each plan that has one. It must be the last rule.
 #[derive(Debug, Default)]
@@ -88,7 +94,7 @@ fn scope_keys(node: Arc<dyn ExecutionPlan>) -> Result<WithKeys> {
     Ok((Arc::new(rebuilt), Some(scopes)))
 }
 
-/// The WebAssembly functions in an operator's own expressions, sorted.
+/// The WebAssembly functions that an operator calls itself, sorted.
 fn functions_of(plan: &dyn ExecutionPlan) -> Result<Arc<[String]>> {
     let mut found = BTreeSet::new();
     plan.apply_expressions(&mut |root| {
@@ -101,5 +107,40 @@ fn functions_of(plan: &dyn ExecutionPlan) -> Result<Arc<[String]>> {
             Ok(TreeNodeRecursion::Continue)
         })
     })?;
+    if let Some(aggregate) = plan.downcast_ref::<AggregateExec>() {
+        let functions = aggregate.aggr_expr().iter();
+        found.extend(functions.filter_map(|call| label_of_aggregate(call)));
+    }
+    let windows = match (
+        plan.downcast_ref::<WindowAggExec>(),
+        plan.downcast_ref::<BoundedWindowAggExec>(),
+    ) {
+        (Some(window), _) => window.window_expr(),
+        (_, Some(window)) => window.window_expr(),
+        _ => &[],
+    };
+    found.extend(windows.iter().filter_map(|window| label_of_window(window)));
+    if let Some(table) = plan.downcast_ref::<TableExec>() {
+        found.insert(table.label().to_owned());
+    }
     Ok(found.into_iter().collect())
+}
+
+fn label_of_aggregate(call: &AggregateFunctionExpr) -> Option<String> {
+    AggregateFunction::of(call.fun()).map(SqlFunction::label)
+}
+
+fn label_of_window(window: &Arc<dyn WindowExpr>) -> Option<String> {
+    let window = window.as_any();
+    if let Some(window) = window.downcast_ref::<StandardWindowExpr>() {
+        let call = window.get_standard_func_expr().as_any();
+        let call = call.downcast_ref::<WindowUDFExpr>()?;
+        return WindowFunction::of(call.fun()).map(SqlFunction::label);
+    }
+    let plain = window.downcast_ref::<PlainAggregateWindowExpr>();
+    let sliding = window.downcast_ref::<SlidingAggregateWindowExpr>();
+    let call = plain
+        .map(PlainAggregateWindowExpr::get_aggregate_expr)
+        .or(sliding.map(SlidingAggregateWindowExpr::get_aggregate_expr))?;
+    label_of_aggregate(call)
 }

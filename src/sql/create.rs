@@ -11,7 +11,7 @@ use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::SessionState;
 use datafusion::execution::context::{FunctionFactory, RegisterFunction};
 use datafusion::logical_expr::{
-    CreateFunction, Expr, LogicalPlanBuilder, ScalarUDF, ScalarUDFImpl,
+    AggregateUDF, CreateFunction, Expr, LogicalPlanBuilder, ScalarUDF, WindowUDF,
 };
 use datafusion::prelude::SessionContext;
 use datafusion::sql::sqlparser::ast;
@@ -19,8 +19,10 @@ use parking_lot::RwLock;
 
 use super::names::{self, Owner};
 use crate::error::Error;
-use crate::function::{ScalarFunction, rank, same_type};
-use crate::module::{FunctionDecl, Nulls, ParamType, signature_text};
+use crate::function::{
+    AggregateFunction, ScalarFunction, SqlFunction, TableFunction, WindowFunction, rank, same_type,
+};
+use crate::module::{FunctionDecl, FunctionKind, Nulls, ParamType, signature_text};
 use crate::plugin::Plugin;
 use crate::registry::Registry;
 
@@ -100,8 +102,25 @@ impl FunctionFactory for WasmFunctionFactory {
             }
             names::remove(&mut session, last.name())?;
         }
-        Ok(RegisterFunction::Scalar(Arc::new(ScalarUDF::from(last))))
+        registered(last)
     }
+}
+
+/// A function in the form in which DataFusion registers it.
+fn registered(function: SqlFunction) -> Result<RegisterFunction> {
+    let name = function.name().to_owned();
+    let ours = match function.kind() {
+        FunctionKind::Scalar => ScalarFunction::new(function)
+            .map(|f| RegisterFunction::Scalar(Arc::new(ScalarUDF::from(f)))),
+        FunctionKind::Aggregate { .. } => AggregateFunction::new(function)
+            .map(|f| RegisterFunction::Aggregate(Arc::new(AggregateUDF::from(f)))),
+        FunctionKind::Window { .. } => WindowFunction::new(function)
+            .map(|f| RegisterFunction::Window(Arc::new(WindowUDF::from(f)))),
+        FunctionKind::Table { .. } => {
+            TableFunction::new(function).map(|f| RegisterFunction::Table(name, Arc::new(f)))
+        }
+    };
+    ours.ok_or_else(|| DataFusionError::Internal("a function is not of its own kind".into()))
 }
 
 /// What DataFusion's planner drops of a statement, and the name as SQL's rules make it.
@@ -246,7 +265,7 @@ async fn functions(
     state: &SessionState,
     statement: CreateFunction,
     clauses: Clauses,
-) -> Result<Vec<ScalarFunction>> {
+) -> Result<Vec<SqlFunction>> {
     let name = clauses.name.clone();
     let (path, function) = body(&name, &statement, &clauses)?;
     let plugin = compile(registry, path).await?;
@@ -262,7 +281,7 @@ async fn functions(
             ))
             .into());
         }
-        let functions = ScalarFunction::all(&plugin);
+        let functions = SqlFunction::all(&plugin);
         for function in &functions {
             check_names(state, function, statement.or_replace)?;
         }
@@ -270,7 +289,7 @@ async fn functions(
     }
     check_name(state, &name, statement.or_replace)?;
     let wanted = function.as_deref().unwrap_or(&name);
-    let function = ScalarFunction::named(&plugin, wanted)
+    let function = SqlFunction::named(&plugin, wanted)
         .ok_or_else(|| no_such_function(&name, wanted, &plugin))?;
     check_signature(&name, &function, &statement)?;
     check_nulls(&name, &function, clauses.nulls)?;
@@ -325,7 +344,7 @@ async fn compile(registry: &Registry, path: String) -> Result<Arc<Plugin>> {
 /// That neither the name nor an alias of a function is somebody else's.
 fn check_names(
     state: &SessionState,
-    function: &ScalarFunction,
+    function: &SqlFunction,
     or_replace: bool,
 ) -> Result<(), Error> {
     function
@@ -369,7 +388,7 @@ fn has_signature(statement: &CreateFunction) -> bool {
 /// That one overload has the declared parameters and result. Without `RETURNS` and parameters, the manifest alone counts.
 fn check_signature(
     name: &str,
-    function: &ScalarFunction,
+    function: &SqlFunction,
     statement: &CreateFunction,
 ) -> Result<(), Error> {
     if !has_signature(statement) {
@@ -421,11 +440,7 @@ fn agrees(decl: &FunctionDecl, types: &[&DataType], returns: Option<&DataType>) 
     params_agree && result_agrees
 }
 
-fn check_nulls(
-    name: &str,
-    function: &ScalarFunction,
-    declared: Option<Nulls>,
-) -> Result<(), Error> {
+fn check_nulls(name: &str, function: &SqlFunction, declared: Option<Nulls>) -> Result<(), Error> {
     let strict = |decl: &FunctionDecl| decl.params.iter().all(|param| param.nulls == Nulls::Skip);
     let (clause, is) = match declared {
         None => return Ok(()),
@@ -446,9 +461,9 @@ fn check_nulls(
 /// A statement may promise less than the manifest, not more.
 fn check_volatility(
     name: &str,
-    function: ScalarFunction,
+    function: SqlFunction,
     statement: &CreateFunction,
-) -> Result<ScalarFunction, Error> {
+) -> Result<SqlFunction, Error> {
     let manifest = function.signature().volatility;
     match statement.params.behavior {
         None => Ok(function),

@@ -51,10 +51,10 @@ fn check(ctx: &SessionContext, name: &str, if_exists: bool) -> Result<()> {
     let state = ctx.state_ref();
     let state = state.read();
     let problem = match Owner::of(&state, name) {
-        Owner::Plugin(function) if function.main_name() == name => return Ok(()),
+        Owner::Plugin(function) if function.name() == name => return Ok(()),
         Owner::Plugin(function) => format!(
             "it is another name of {main}; drop that one",
-            main = function.main_name()
+            main = function.name()
         ),
         Owner::Engine => {
             "it is not a WebAssembly function, and only those can be dropped".to_owned()

@@ -6,4 +6,4 @@ mod names;
 mod session;
 
 pub use create::WasmFunctionFactory;
-pub use session::SessionContextExt;
+pub use session::{LeftOut, SessionContextExt};

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use datafusion::common::plan_err;
 use datafusion::dataframe::DataFrame;
 use datafusion::error::Result;
-use datafusion::execution::SessionStateBuilder;
+use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::{DdlStatement, LogicalPlan};
 use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::Statement;
@@ -17,7 +17,8 @@ use super::create::{self, Clauses, WasmFunctionFactory};
 use super::drop;
 use super::names::{self, Owner};
 use crate::error::Error;
-use crate::function::ScalarFunction;
+use crate::function::SqlFunction;
+use crate::plugin::Plugin;
 use crate::registry::Registry;
 use crate::scope::WasmRule;
 
@@ -32,6 +33,14 @@ pub trait SessionContextExt {
     /// If the session has a function of the same name that is not from the same plugin, or two plugins have one of the same name,
     /// or the session has another registry. Nothing is registered then.
     fn register_plugins(&self, registry: &Registry) -> Result<()>;
+
+    /// Makes the functions of one plugin callable in this session, those apart whose name somebody else has. An alias that somebody
+    /// else has leaves out the function's aliases only. [`Self::register_plugins`] must have been called before.
+    ///
+    /// # Errors
+    ///
+    /// If a function cannot be registered.
+    fn register_plugin(&self, plugin: &Arc<Plugin>) -> Result<Vec<LeftOut>>;
 
     /// As `SessionContext::sql`, and more careful with functions than that can be:
     ///
@@ -55,13 +64,23 @@ pub trait SessionContextExt {
     async fn execute_wasm_plan(&self, plan: LogicalPlan) -> Result<DataFrame>;
 }
 
+/// A function's name that could not be registered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LeftOut {
+    /// The name.
+    pub name: String,
+    /// Who has it.
+    pub owner: String,
+}
+
 #[async_trait]
 impl SessionContextExt for SessionContext {
     fn register_plugins(&self, registry: &Registry) -> Result<()> {
         let functions = registry.functions();
         let state = self.state_ref();
         let mut state = state.write();
-        let mut taken: HashMap<&str, &ScalarFunction> = HashMap::new();
+        let mut taken: HashMap<&str, &SqlFunction> = HashMap::new();
         for function in &functions {
             for name in function.names() {
                 if let Some(other) = taken.insert(name, function) {
@@ -74,7 +93,7 @@ impl SessionContextExt for SessionContext {
                     .into());
                 }
                 let same_plugin =
-                    |there: &ScalarFunction| there.plugin().name() == function.plugin().name();
+                    |there: &SqlFunction| there.plugin().name() == function.plugin().name();
                 match Owner::of(&state, name) {
                     Owner::Nobody => {}
                     Owner::Plugin(there) if same_plugin(there) => {}
@@ -121,6 +140,31 @@ impl SessionContextExt for SessionContext {
         Ok(())
     }
 
+    fn register_plugin(&self, plugin: &Arc<Plugin>) -> Result<Vec<LeftOut>> {
+        let state = self.state_ref();
+        let mut state = state.write();
+        let mut left_out = Vec::new();
+        for mut function in SqlFunction::all(plugin) {
+            let owner = |name: &str| other_owner(&state, &function, name);
+            if let Some(owner) = owner(function.name()) {
+                let name = function.name().to_owned();
+                left_out.push(LeftOut { name, owner });
+                continue;
+            }
+            let taken = function
+                .aliases()
+                .iter()
+                .find_map(|alias| Some((alias.clone(), owner(alias)?)));
+            if let Some((name, owner)) = taken {
+                left_out.push(LeftOut { name, owner });
+                let name = function.name().to_owned();
+                function = function.with_name(&name);
+            }
+            names::put(&mut state, function)?;
+        }
+        Ok(left_out)
+    }
+
     async fn wasm_sql(&self, sql: &str) -> Result<DataFrame> {
         let state = self.state();
         let dialect = state.config().options().sql_parser.dialect;
@@ -156,5 +200,19 @@ impl SessionContextExt for SessionContext {
             ),
             plan => self.execute_logical_plan(plan).await,
         }
+    }
+}
+
+/// Who has this name, if it is not another version of the same plugin's function.
+fn other_owner(state: &SessionState, function: &SqlFunction, name: &str) -> Option<String> {
+    match Owner::of(state, name) {
+        Owner::Nobody => None,
+        Owner::Plugin(there) if there.plugin().digest() == function.plugin().digest() => None,
+        Owner::Plugin(there) => Some(format!(
+            "plugin {} ({})",
+            there.plugin().name(),
+            there.plugin().source()
+        )),
+        Owner::Engine => Some("DataFusion".to_owned()),
     }
 }

@@ -172,9 +172,10 @@ fn functions(manifest: Option<&Manifest>) -> Table {
     table
 }
 
-/// Volatility, treatment of NULLs, further names, and the export if it is called something else.
+/// Kind, volatility, treatment of NULLs, further names, and the export if it is called something else.
 fn properties(function: &FunctionDecl) -> String {
     let mut properties = vec![
+        function.kind.name().to_owned(),
         match function.volatility {
             Volatility::Immutable => "immutable",
             Volatility::Stable => "stable",

@@ -8,8 +8,8 @@ use wasmfusion_abi::export;
 
 use super::types::ParamType;
 use super::{
-    Example, FunctionDecl, Manifest, ManifestError, Nulls, Param, Returns, Volatility,
-    function_place,
+    Column, Example, FunctionDecl, FunctionKind, Manifest, ManifestError, Nulls, Param, Returns,
+    Volatility, WindowMode, function_place,
 };
 use crate::limits::Limits;
 use crate::module::text;
@@ -20,7 +20,7 @@ const NAME_BYTES_MAX: usize = 63;
 const EXPORT_BYTES_MAX: usize = 1 << 10;
 /// Longest description, example or result, in bytes.
 const TEXT_BYTES_MAX: usize = 16 << 10;
-/// Most parameters of a function.
+/// Most parameters of a function, columns of a state, columns of a table.
 const PARAMS_MAX: usize = 255;
 
 #[derive(Deserialize)]
@@ -40,11 +40,18 @@ struct RawManifest {
 struct RawFunction {
     name: String,
     export: Option<String>,
-    kind: Option<String>,
+    #[serde(default)]
+    kind: RawKind,
     params: Vec<RawParam>,
     #[serde(default)]
     variadic: bool,
     returns: Option<RawReturns>,
+    state: Option<Vec<RawColumn>>,
+    retract: Option<bool>,
+    ordered: Option<bool>,
+    window: Option<WindowMode>,
+    ignore_nulls: Option<bool>,
+    columns: Option<Vec<RawColumn>>,
     #[serde(default)]
     bind: bool,
     #[serde(default)]
@@ -62,8 +69,26 @@ struct RawParam {
     name: String,
     #[serde(rename = "type")]
     ty: String,
-    #[serde(default)]
-    nulls: Nulls,
+    nulls: Option<Nulls>,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum RawKind {
+    #[default]
+    Scalar,
+    Aggregate,
+    Window,
+    Table,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawColumn {
+    name: String,
+    #[serde(rename = "type")]
+    ty: String,
+    nullable: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -189,19 +214,14 @@ fn manifest(raw: RawManifest, limits: &Limits) -> Result<Manifest, ManifestError
     })
 }
 
-fn function(raw: RawFunction, limits: &Limits) -> Result<FunctionDecl, ManifestError> {
+fn function(mut raw: RawFunction, limits: &Limits) -> Result<FunctionDecl, ManifestError> {
     let place = function_place(&raw.name);
     let error = |problem: String| Err(ManifestError::new(&*place, problem));
     check_sql_name(&place, "name", &raw.name)?;
     for alias in &raw.aliases {
         check_sql_name(&place, "alias", alias)?;
     }
-    if let Some(kind) = raw.kind.filter(|kind| kind != "scalar") {
-        return error(format!(
-            "its kind `{}` is not supported by this version of Wasmfusion; the one that is: `scalar`",
-            text::name(&kind)
-        ));
-    }
+    let kind = kind(&place, &mut raw, limits)?;
     let export = raw.export.unwrap_or_else(|| raw.name.clone());
     check_export_name(&place, &export)?;
     check_text(&place, raw.description.as_deref())?;
@@ -222,11 +242,15 @@ fn function(raw: RawFunction, limits: &Limits) -> Result<FunctionDecl, ManifestE
                 .to_owned(),
         );
     }
-    let params = params(&place, raw.params, raw.bind, limits)?;
-    let returns = returns(&place, raw.returns, raw.bind, limits)?;
+    let params = params(&place, raw.params, &kind, raw.bind, limits)?;
+    let returns = match kind {
+        FunctionKind::Table { .. } => None,
+        _ => returns(&place, raw.returns, raw.bind, limits)?,
+    };
     Ok(FunctionDecl {
         name: raw.name,
         export,
+        kind,
         params,
         variadic: raw.variadic,
         returns,
@@ -238,12 +262,160 @@ fn function(raw: RawFunction, limits: &Limits) -> Result<FunctionDecl, ManifestE
     })
 }
 
+/// What is particular to the kind. Keys that belong to another kind are refused.
+fn kind(
+    place: &str,
+    raw: &mut RawFunction,
+    limits: &Limits,
+) -> Result<FunctionKind, ManifestError> {
+    let error = |problem: String| Err(ManifestError::new(place, problem));
+    let keys = [
+        ("state", raw.state.is_some(), RawKind::Aggregate),
+        ("retract", raw.retract.is_some(), RawKind::Aggregate),
+        ("ordered", raw.ordered.is_some(), RawKind::Aggregate),
+        ("window", raw.window.is_some(), RawKind::Window),
+        ("ignore_nulls", raw.ignore_nulls.is_some(), RawKind::Window),
+        ("columns", raw.columns.is_some(), RawKind::Table),
+    ];
+    if let Some((key, _, wanted)) = keys
+        .iter()
+        .find(|(_, given, wanted)| *given && *wanted != raw.kind)
+    {
+        return error(format!(
+            "key `{key}` is for functions of kind `{}`; remove it, or declare the kind",
+            wanted.name()
+        ));
+    }
+    Ok(match raw.kind {
+        RawKind::Scalar => FunctionKind::Scalar,
+        RawKind::Aggregate => {
+            if raw.bind || raw.variadic {
+                let key = if raw.bind { "bind" } else { "variadic" };
+                return error(format!(
+                    "`{key}` is true, which an aggregate function cannot have; declare an overload for each type"
+                ));
+            }
+            if raw.params.is_empty() {
+                return error(
+                    "it has no parameters, so that nothing would tell it how many rows there are; declare one"
+                        .to_owned(),
+                );
+            }
+            let Some(state) = raw.state.take() else {
+                return error(
+                    "key `state` is missing; declare the columns of the state of a group"
+                        .to_owned(),
+                );
+            };
+            FunctionKind::Aggregate {
+                state: columns(place, "state", state, limits)?,
+                retract: raw.retract.unwrap_or_default(),
+                ordered: raw.ordered.unwrap_or_default(),
+            }
+        }
+        RawKind::Window => {
+            let mode = raw.window.unwrap_or_default();
+            if mode == WindowMode::Ranked && !raw.params.is_empty() {
+                return error(
+                    "its window is `ranked`, and DataFusion gives such a function no arguments; remove the parameters, or see the whole `partition`"
+                        .to_owned(),
+                );
+            }
+            if mode != WindowMode::Partition && raw.bind {
+                return error(
+                    "`bind` is true, which a window function can only be that sees the whole `partition`"
+                        .to_owned(),
+                );
+            }
+            FunctionKind::Window {
+                mode,
+                ignore_nulls: raw.ignore_nulls.unwrap_or_default(),
+            }
+        }
+        RawKind::Table => {
+            if raw.returns.is_some() {
+                return error("key `returns` is not for tables; declare `columns`".to_owned());
+            }
+            let columns = match (raw.columns.take(), raw.bind) {
+                (Some(declared), false) => Some(columns(place, "columns", declared, limits)?),
+                (None, true) => None,
+                (Some(_), true) => {
+                    return error(
+                        "with `\"bind\": true` the columns come from `wasmfusion_bind`; remove `columns`"
+                            .to_owned(),
+                    );
+                }
+                (None, false) => {
+                    return error(
+                        "key `columns` is missing; declare the table's columns, or decide them in `wasmfusion_bind` and say `\"bind\": true`"
+                            .to_owned(),
+                    );
+                }
+            };
+            FunctionKind::Table { columns }
+        }
+    })
+}
+
+impl RawKind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Scalar => "scalar",
+            Self::Aggregate => "aggregate",
+            Self::Window => "window",
+            Self::Table => "table",
+        }
+    }
+}
+
+fn columns(
+    place: &str,
+    key: &str,
+    raw: Vec<RawColumn>,
+    limits: &Limits,
+) -> Result<Vec<Column>, ManifestError> {
+    let place = format!("{place}, key `{key}`");
+    if raw.is_empty() || raw.len() > PARAMS_MAX {
+        let problem = format!(
+            "it has {} columns, expected 1 to {PARAMS_MAX}; declare at least one, or put several into a struct",
+            raw.len()
+        );
+        return Err(ManifestError::new(place, problem));
+    }
+    let mut columns: Vec<Column> = Vec::with_capacity(raw.len());
+    for RawColumn { name, ty, nullable } in raw {
+        let place = format!("{place}, column `{}`", text::name(&name));
+        check_label(&place, &name)?;
+        if columns.iter().any(|column| column.name == name) {
+            return Err(ManifestError::new(
+                place,
+                "two columns have this name; rename one",
+            ));
+        }
+        match ParamType::parse(&ty, limits.type_depth_max) {
+            Ok(ParamType::Exact(ty)) => columns.push(Column {
+                name,
+                ty,
+                nullable: nullable.unwrap_or(true),
+            }),
+            Ok(ParamType::Any) => {
+                let problem = "its type is `any`, which a column cannot have; declare the type";
+                return Err(ManifestError::new(place, problem));
+            }
+            Err(problem) => return Err(ManifestError::new(place, problem)),
+        }
+    }
+    Ok(columns)
+}
+
 fn params(
     place: &str,
     raw: Vec<RawParam>,
+    kind: &FunctionKind,
     bind: bool,
     limits: &Limits,
 ) -> Result<Vec<Param>, ManifestError> {
+    let is_window = matches!(kind, FunctionKind::Window { .. });
     let mut params: Vec<Param> = Vec::with_capacity(raw.len());
     for RawParam { name, ty, nulls } in raw {
         let place = format!("{place}, parameter `{}`", text::name(&name));
@@ -260,6 +432,14 @@ fn params(
             let problem = "its type is `any`, but the function does not say `\"bind\": true`; add it, or declare the type";
             return Err(ManifestError::new(place, problem));
         }
+        let nulls = match nulls {
+            Some(Nulls::Skip) if is_window => {
+                let problem = "its `nulls` is `skip`, but a window function sees all rows of a partition; say `pass`, or leave the key out";
+                return Err(ManifestError::new(place, problem));
+            }
+            None if is_window => Nulls::Pass,
+            nulls => nulls.unwrap_or_default(),
+        };
         params.push(Param { name, ty, nulls });
     }
     Ok(params)

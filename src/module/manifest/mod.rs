@@ -43,11 +43,14 @@ pub struct FunctionDecl {
     pub name: String,
     /// Name of the wasm export.
     pub export: String,
+    /// What kind of function it is.
+    #[serde(flatten)]
+    pub kind: FunctionKind,
     /// The parameters, in order.
     pub params: Vec<Param>,
     /// Whether the last parameter may be repeated.
     pub variadic: bool,
-    /// The result; `None` if `wasmfusion_bind` decides.
+    /// The result; `None` if `wasmfusion_bind` decides, and for tables.
     pub returns: Option<Returns>,
     /// Whether `wasmfusion_bind` must be called before the function.
     pub bind: bool,
@@ -59,6 +62,75 @@ pub struct FunctionDecl {
     pub description: Option<String>,
     /// How it is used.
     pub examples: Vec<Example>,
+}
+
+/// What kind of function it is, and what only functions of this kind say.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum FunctionKind {
+    /// A value for each row.
+    Scalar,
+    /// A value for each group of rows.
+    Aggregate {
+        /// Columns of the state, at least one.
+        state: Vec<Column>,
+        /// Whether rows can be taken out again.
+        retract: bool,
+        /// Whether the result depends on the order of rows.
+        ordered: bool,
+    },
+    /// A value for each row, from its partition.
+    Window {
+        /// What the function sees of the partition.
+        #[serde(rename = "window")]
+        mode: WindowMode,
+        /// Whether it knows what to do with `IGNORE NULLS`.
+        ignore_nulls: bool,
+    },
+    /// Rows.
+    Table {
+        /// Columns of the result; `None` if `wasmfusion_bind` decides.
+        columns: Option<Vec<Column>>,
+    },
+}
+
+impl FunctionKind {
+    /// Its name in a manifest.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Scalar => "scalar",
+            Self::Aggregate { .. } => "aggregate",
+            Self::Window { .. } => "window",
+            Self::Table { .. } => "table",
+        }
+    }
+}
+
+/// What a window function sees of a partition.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WindowMode {
+    /// All of it at once.
+    #[default]
+    Partition,
+    /// Which rows are peers.
+    Ranked,
+    /// The rows of the window's frame.
+    Framed,
+    /// Row after row.
+    Streaming,
+}
+
+/// A column of a state or of a table.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Column {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    #[serde(rename = "type", serialize_with = "as_text")]
+    pub ty: arrow::datatypes::DataType,
+    /// Whether it may hold NULLs.
+    pub nullable: bool,
 }
 
 /// One parameter of a function.
@@ -218,9 +290,28 @@ pub fn signature_text(function: &FunctionDecl) -> String {
         shown.push_str(", …");
     }
     shown.push_str(") -> ");
-    match &function.returns {
-        Some(returns) => shown.push_str(&text::escape(&returns.ty.to_string())),
-        None => shown.push_str("any"),
+    match (&function.kind, &function.returns) {
+        (
+            FunctionKind::Table {
+                columns: Some(columns),
+            },
+            _,
+        ) => {
+            let columns: Vec<String> = columns
+                .iter()
+                .map(|c| {
+                    format!(
+                        "{} {}",
+                        text::escape(&c.name),
+                        text::escape(&c.ty.to_string())
+                    )
+                })
+                .collect();
+            write!(shown, "TABLE({})", columns.join(", "))
+                .expect("writing to a String cannot fail");
+        }
+        (_, Some(returns)) => shown.push_str(&text::escape(&returns.ty.to_string())),
+        (_, None) => shown.push_str("any"),
     }
     shown
 }

@@ -41,6 +41,17 @@ fn group_by_name(
             );
             return Err(ManifestError::new(function_place(&function.name), problem));
         }
+        if let Some(other) = group
+            .first()
+            .filter(|other| other.kind.name() != function.kind.name())
+        {
+            let problem = format!(
+                "one function of this name is of kind `{}`, another of kind `{}`; rename one",
+                other.kind.name(),
+                function.kind.name()
+            );
+            return Err(ManifestError::new(function_place(&function.name), problem));
+        }
         group.push(function);
     }
     Ok(names)

@@ -128,8 +128,60 @@ fn refusals_name_function_and_key() {
             "function `f`, key `returns`: it is missing",
         ),
         (
+            json!({"kind": "macro"}),
+            "unknown variant `macro`, expected one of `scalar`, `aggregate`, `window`, `table`",
+        ),
+        (
             json!({"kind": "aggregate"}),
-            "its kind `aggregate` is not supported by this version",
+            "key `state` is missing; declare the columns of the state",
+        ),
+        (
+            json!({"kind": "aggregate", "state": []}),
+            "key `state`: it has 0 columns, expected 1 to 255",
+        ),
+        (
+            json!({"kind": "aggregate", "state": [{"name": "a", "type": "any"}]}),
+            "key `state`, column `a`: its type is `any`",
+        ),
+        (
+            json!({"kind": "aggregate", "state": [{"name": "a", "type": "Int8"}, {"name": "a", "type": "Int8"}]}),
+            "two columns have this name",
+        ),
+        (
+            json!({"kind": "aggregate", "state": [{"name": "a", "type": "Int8"}], "params": []}),
+            "it has no parameters, so that nothing would tell it how many rows there are",
+        ),
+        (
+            json!({"kind": "aggregate", "state": [{"name": "a", "type": "Int8"}], "variadic": true}),
+            "`variadic` is true, which an aggregate function cannot have",
+        ),
+        (
+            json!({"retract": true}),
+            "key `retract` is for functions of kind `aggregate`",
+        ),
+        (
+            json!({"kind": "window", "ordered": true}),
+            "key `ordered` is for functions of kind `aggregate`",
+        ),
+        (
+            json!({"kind": "window", "window": "backwards"}),
+            "unknown variant `backwards`, expected one of `partition`, `ranked`, `framed`, `streaming`",
+        ),
+        (
+            json!({"kind": "window", "window": "ranked"}),
+            "its window is `ranked`, and DataFusion gives such a function no arguments",
+        ),
+        (
+            json!({"kind": "window", "params": [{"name": "x", "type": "Int8", "nulls": "skip"}]}),
+            "parameter `x`: its `nulls` is `skip`, but a window function sees all rows",
+        ),
+        (
+            json!({"kind": "table"}),
+            "key `returns` is not for tables; declare `columns`",
+        ),
+        (
+            json!({"kind": "table", "returns": null}),
+            "key `columns` is missing; declare the table's columns",
         ),
         (
             json!({"name": "1st"}),

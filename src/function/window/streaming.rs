@@ -1,0 +1,149 @@
+//! Row after row, with a state in the guest.
+
+use std::ops::Range;
+
+use datafusion::arrow::array::{Array, ArrayRef, new_empty_array};
+use datafusion::common::{Result, ScalarValue};
+use datafusion::logical_expr::PartitionEvaluator;
+use wasmfusion_abi::WindowCall;
+
+use super::call::WindowFunctionCall;
+use crate::error::Error;
+use crate::function::frame;
+use crate::function::request::Request;
+use crate::scope::Lease;
+
+/// Asks for the rows of a partition as they come. DataFusion wants them one by one; the guest computes all that are there.
+#[derive(Debug)]
+pub(super) struct Streaming {
+    call: WindowFunctionCall,
+    /// The state, once there was a row.
+    state: Option<State>,
+    /// Values that DataFusion has not asked for yet.
+    ahead: Option<(ArrayRef, usize)>,
+}
+
+/// A state in a guest.
+#[derive(Debug)]
+struct State {
+    lease: Lease,
+    handle: u32,
+}
+
+impl Streaming {
+    pub(super) fn new(call: WindowFunctionCall) -> Self {
+        Self {
+            call,
+            state: None,
+            ahead: None,
+        }
+    }
+
+    fn start(&mut self) -> Result<(), Error> {
+        if self.state.is_none() {
+            let lease = self.call.lease()?;
+            let handle = self.call.within(&lease, 0, |instance| {
+                let create = |_| WindowCall {
+                    operation: WindowCall::CREATE,
+                    ..WindowCall::default()
+                };
+                let reply = Request::default().send(instance, &self.call.function, create)?;
+                Ok(reply.tail.state)
+            })?;
+            self.state = Some(State { lease, handle });
+        }
+        Ok(())
+    }
+
+    /// The values of some rows, which are the next ones.
+    fn next(&mut self, values: &[ArrayRef], rows: Range<usize>) -> Result<ArrayRef, Error> {
+        self.start()?;
+        let Self { call, state, .. } = self;
+        let Some(state) = state else {
+            return Ok(new_empty_array(call.result.data_type()));
+        };
+        let arguments = call.arguments(values, Some(&rows))?;
+        let count = call.rows(rows.len())?;
+        call.within(&state.lease, rows.len(), |instance| {
+            let request = Request {
+                rows: count,
+                flags: call.flags,
+                arguments: &arguments,
+                targets: &call.targets(&arguments),
+                results: &[call.result.data_type()],
+                result_rows: count,
+                ..Request::default()
+            };
+            let reply = request.send(instance, &call.function, |_| WindowCall {
+                operation: WindowCall::NEXT,
+                state: state.handle,
+                ..WindowCall::default()
+            })?;
+            let data_type = call.result.data_type();
+            let column = reply.column(instance, &call.function, 0, data_type, count)?;
+            frame::check_promise(&call.function, &call.result, &column)?;
+            Ok(column)
+        })
+    }
+
+    fn finish(&mut self) {
+        self.ahead = None;
+        let Some(State { lease, handle }) = self.state.take() else {
+            return;
+        };
+        let function = &self.call.function;
+        lease.with(0, |instance| {
+            if instance.is_spent() {
+                return;
+            }
+            let dropped = Request::default().send(instance, function, |_| WindowCall {
+                operation: WindowCall::DROP,
+                state: handle,
+                ..WindowCall::default()
+            });
+            if dropped.is_err() {
+                instance.give_up();
+            }
+        });
+    }
+}
+
+impl PartitionEvaluator for Streaming {
+    fn evaluate_all(&mut self, values: &[ArrayRef], num_rows: usize) -> Result<ArrayRef> {
+        self.finish();
+        if num_rows == 0 {
+            return Ok(new_empty_array(self.call.result.data_type()));
+        }
+        let column = self.next(values, 0..num_rows);
+        self.finish();
+        Ok(column?)
+    }
+
+    fn evaluate(&mut self, values: &[ArrayRef], range: &Range<usize>) -> Result<ScalarValue> {
+        let (column, place) = match self.ahead.take() {
+            Some((column, place)) if place < column.len() => (column, place),
+            _ => {
+                // All rows that are there: they come in this order, and none of them changes any more.
+                let end = values.first().map_or(range.end, |column| column.len());
+                (self.next(values, range.start..end.max(range.end))?, 0)
+            }
+        };
+        let value = ScalarValue::try_from_array(&column, place)?;
+        self.ahead = Some((column, place + 1));
+        Ok(value)
+    }
+
+    fn supports_bounded_execution(&self) -> bool {
+        true
+    }
+
+    fn is_causal(&self) -> bool {
+        true
+    }
+}
+
+impl Drop for Streaming {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}

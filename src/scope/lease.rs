@@ -1,0 +1,96 @@
+//! Instances that hold something from call to call: the states of aggregates, of windows, of scans.
+//!
+//! Who holds such a state has a [`Lease`] of the instance that it lives in, and needs no scope to call it: DataFusion may move an
+//! accumulator to another thread. A scope shares one instance among all small states; a large state has one for itself, so that
+//! dropping it gives all of its memory back.
+
+use std::fmt;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::{CURRENT, ScopeMetrics, StreamScope};
+use crate::instance::{Failure, Instance};
+use crate::plugin::Plugin;
+
+/// The right to call an instance. Clones are of the same instance, which ends with the last of them.
+#[derive(Clone)]
+pub(crate) struct Lease(Arc<Leased>);
+
+struct Leased {
+    instance: Mutex<Instance>,
+    metrics: Option<ScopeMetrics>,
+}
+
+impl Lease {
+    /// The instance that this thread's scope shares among small states. Its memory is charged to the query's pool. Without a scope, an
+    /// instance for one state alone.
+    pub(crate) fn shared(plugin: &Arc<Plugin>) -> Result<Self, Failure> {
+        CURRENT.with_borrow_mut(|current| {
+            let Some(scope) = current.as_deref_mut() else {
+                return Self::new(&StreamScope::default(), plugin, true);
+            };
+            scope.shared.retain(|(_, lease)| !lease.is_spent());
+            let there = scope
+                .shared
+                .iter()
+                .find(|(other, _)| Arc::ptr_eq(other, plugin));
+            if let Some((_, lease)) = there {
+                return Ok(lease.clone());
+            }
+            let lease = Self::new(scope, plugin, true)?;
+            scope.shared.push((Arc::clone(plugin), lease.clone()));
+            Ok(lease)
+        })
+    }
+
+    /// An instance for one large state. Its memory is not charged to the query's pool: whoever holds the state reports it there.
+    pub(crate) fn own(plugin: &Arc<Plugin>) -> Result<Self, Failure> {
+        CURRENT.with_borrow(|current| match current.as_deref() {
+            Some(scope) => Self::new(scope, plugin, false),
+            None => Self::new(&StreamScope::default(), plugin, false),
+        })
+    }
+
+    fn new(scope: &StreamScope, plugin: &Arc<Plugin>, charged: bool) -> Result<Self, Failure> {
+        Ok(Self(Arc::new(Leased {
+            instance: Mutex::new(scope.make(plugin, charged)?),
+            metrics: scope.metrics.clone(),
+        })))
+    }
+
+    /// Runs `f` with the instance, which counts as a call with `rows` rows.
+    #[inline]
+    pub(crate) fn with<R>(&self, rows: usize, f: impl FnOnce(&mut Instance) -> R) -> R {
+        if let Some(metrics) = &self.0.metrics {
+            metrics.count(rows);
+        }
+        f(&mut self.0.instance.lock())
+    }
+
+    /// Bytes of memory that the instance holds.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.0.instance.lock().memory_bytes()
+    }
+
+    /// Whether a call has failed in the instance: nothing more can be had from it.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.0.instance.lock().is_spent()
+    }
+}
+
+impl Drop for Leased {
+    fn drop(&mut self) {
+        if let Some(metrics) = &self.metrics {
+            metrics
+                .memory
+                .set_max(self.instance.get_mut().memory_bytes());
+        }
+    }
+}
+
+impl fmt::Debug for Lease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lease").finish_non_exhaustive()
+    }
+}
