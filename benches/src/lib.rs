@@ -4,7 +4,9 @@
 //! estimates of one run, so that both sides of a ratio saw the same machine.
 
 mod figures;
+mod native;
 mod subject;
 
 pub use figures::{Figures, Runner};
+pub use native::{native_ema, native_geometric_mean, native_linspace};
 pub use subject::{Subject, floats, native, native_distance, plugin_function};

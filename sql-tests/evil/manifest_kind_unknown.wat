@@ -1,5 +1,5 @@
 ;; A function of a kind that does not exist.
-;; expect at create: its kind `virus` is not supported
+;; expect at create: unknown variant `virus`
 (module
   (memory (export "memory") 2)
   (func (export "wasmfusion_abi_version") (result i32) (i32.const 1))

@@ -5,7 +5,14 @@
 //!
 //! - `;; expect at create: TEXT`: `CREATE FUNCTION` is refused, the message contains TEXT and the file's name;
 //! - `;; expect at call: TEXT`: the function is created, every call of it fails, the message contains TEXT and the function's name;
-//! - `;; expect value: VALUE`: the guest misbehaves in a way that hurts nobody, and returns VALUE.
+//! - `;; expect value: VALUE`: the guest misbehaves in a way that hurts nobody, and returns VALUE;
+//! - `;; expect endless: VALUE`: a query with a limit returns VALUE, one without never ends, and can be stopped.
+//!
+//! `;; kind: KIND` says what the function is, if it is not a scalar function: it is then called in the shapes of its kind, see
+//! `evil/shapes.rs`. `;; reached in: SHAPE, SHAPE` names those in which the calls fail, if they do not fail in all: the others return 5.
+
+#[path = "evil/shapes.rs"]
+mod shapes;
 
 use std::error::Error;
 use std::fs;
@@ -23,14 +30,7 @@ use tokio::runtime::Runtime;
 use wasmfusion::{Interruption, Registry, RegistryOptions, SessionContextExt};
 use wasmfusion_sql_tests::{built_plugins, evil_guests, new_session};
 
-/// The shapes in which a guest meets its arguments: a constant, many rows in several batches, and rows with NULL.
-const SHAPES: [&str; 3] = [
-    "SELECT evil(1)",
-    "SELECT evil(value) FROM range(0, 20000)",
-    "SELECT evil(CASE WHEN value % 3 = 0 THEN value END) FROM range(0, 100)",
-];
-/// No rows: the guest need not be called at all.
-const NO_ROWS: &str = "SELECT evil(value) FROM range(0, 10) WHERE value > 100";
+use crate::shapes::{Shape, Shapes};
 
 /// Guests that have to be stopped start so. They are also run under the other way of stopping them.
 const RUNNING_ON: [&str; 3] = ["loop", "calls_without_end", "recursion"];
@@ -38,6 +38,12 @@ const RUNNING_ON: [&str; 3] = ["loop", "calls_without_end", "recursion"];
 /// Longest time that a statement may take. A call is stopped after a tenth of a second, and a constant is computed twice: while the
 /// query is planned, and when it runs. The rest is for machines that are busy.
 const STATEMENT_MAX: Duration = Duration::from_secs(5);
+/// How messages name the function of a guest.
+const FUNCTION: &str = "function evil (plugin evil)";
+/// How long an endless query runs before it is stopped.
+const ENDLESS: Duration = Duration::from_millis(300);
+/// What well-behaved calls of hostile functions return.
+const HONEST: &str = "5";
 /// Longest message that a user gets to see, in bytes: the guest's own part is cut at 4 KiB, of which escapes make five times as many.
 const MESSAGE_BYTES_MAX: usize = 24 << 10;
 
@@ -101,6 +107,10 @@ struct Expected {
     at_create: Vec<String>,
     at_call: Vec<String>,
     value: Option<String>,
+    endless: Option<String>,
+    kind: Option<String>,
+    /// The shapes in which calls fail; all if there are none.
+    reached: Vec<String>,
 }
 
 impl Expected {
@@ -115,6 +125,11 @@ impl Expected {
                 Some(("expect at create", text)) => expected.at_create.push(text.to_owned()),
                 Some(("expect at call", text)) => expected.at_call.push(text.to_owned()),
                 Some(("expect value", text)) => expected.value = Some(text.to_owned()),
+                Some(("expect endless", text)) => expected.endless = Some(text.to_owned()),
+                Some(("kind", text)) => expected.kind = Some(text.to_owned()),
+                Some(("reached in", text)) => {
+                    expected.reached = text.split(", ").map(str::to_owned).collect();
+                }
                 _ => {}
             }
         }
@@ -122,10 +137,21 @@ impl Expected {
             !expected.at_create.is_empty(),
             !expected.at_call.is_empty(),
             expected.value.is_some(),
+            expected.endless.is_some(),
         ];
         match kinds.iter().filter(|given| **given).count() {
             1 => Ok(expected),
             found => Err(format!("the comments at the top expect {found} things, not one").into()),
+        }
+    }
+
+    /// What a shape returns, or `None` if its calls fail.
+    fn value_in(&self, shape: &Shape) -> Option<&str> {
+        let reached = self.reached.is_empty() || self.reached.iter().any(|name| name == shape.name);
+        match &self.value {
+            Some(value) => Some(value),
+            None if reached => None,
+            None => Some(HONEST),
         }
     }
 }
@@ -148,28 +174,38 @@ fn guest(registry: &Registry, runtime: &Runtime, file: &Path) -> Result<(), Fail
         return still_answers(runtime, &ctx);
     }
     run(runtime, &ctx, &create)?.map_err(|error| format!("{create}: {error}"))?;
-    for shape in SHAPES {
-        match &expected.value {
-            Some(value) => returns(runtime, &ctx, shape, value)?,
-            None => refused(
-                runtime,
-                &ctx,
-                shape,
-                "function evil (plugin evil)",
-                &expected.at_call,
-            )?,
+    let Shapes {
+        setting,
+        shapes,
+        no_rows,
+    } = Shapes::of(expected.kind.as_deref())?;
+    for name in &expected.reached {
+        if !shapes.iter().any(|shape| shape.name == name) {
+            return Err(format!("there is no shape `{name}`").into());
+        }
+    }
+    if let Some(setting) = setting {
+        run(runtime, &ctx, setting)?.map_err(|error| format!("{setting}: {error}"))?;
+    }
+    for shape in *shapes {
+        if let Some(value) = &expected.endless {
+            match shape.limited {
+                true => returns(runtime, &ctx, shape.sql, value)?,
+                false => stopped(runtime, &ctx, shape.sql)?,
+            }
+        } else if let Some(value) = expected.value_in(shape) {
+            returns(runtime, &ctx, shape.sql, value)?;
+        } else {
+            refused(runtime, &ctx, shape.sql, FUNCTION, &expected.at_call)?;
         }
         still_answers(runtime, &ctx)?;
     }
-    match run(runtime, &ctx, NO_ROWS)? {
-        Ok(batches) if batches.iter().all(|batch| batch.num_rows() == 0) => {}
-        Ok(_) => return Err("rows came out of nothing".into()),
-        Err(error) => told(
-            NO_ROWS,
-            &error,
-            "function evil (plugin evil)",
-            &expected.at_call,
-        )?,
+    for sql in *no_rows {
+        match run(runtime, &ctx, sql)? {
+            Ok(batches) if batches.iter().all(|batch| batch.num_rows() == 0) => {}
+            Ok(_) => return Err(format!("{sql}: rows came out of nothing").into()),
+            Err(error) => told(sql, &error, FUNCTION, &expected.at_call)?,
+        }
     }
     still_answers(runtime, &ctx)
 }
@@ -257,9 +293,36 @@ fn run(
     sql: &str,
 ) -> Result<Result<Vec<RecordBatch>, DataFusionError>, Failed> {
     let began = Instant::now();
-    let result = runtime.block_on(async { ctx.wasm_sql(sql).await?.collect().await });
+    // In a task, so that a statement that never lets go does not keep the test from failing.
+    let mut query = runtime.spawn(collect(ctx.clone(), sql.to_owned()));
+    let result = runtime
+        .block_on(async { tokio::time::timeout(2 * STATEMENT_MAX, &mut query).await })
+        .map_err(|_| {
+            query.abort();
+            format!("{sql}: does not end")
+        })??;
     in_time(sql, began)?;
     Ok(result)
+}
+
+async fn collect(ctx: SessionContext, sql: String) -> Result<Vec<RecordBatch>, DataFusionError> {
+    ctx.wasm_sql(&sql).await?.collect().await
+}
+
+/// That a statement without an end ends when nobody waits for it any more.
+fn stopped(runtime: &Runtime, ctx: &SessionContext, sql: &str) -> Result<(), Failed> {
+    let query = runtime.spawn(collect(ctx.clone(), sql.to_owned()));
+    std::thread::sleep(ENDLESS);
+    if query.is_finished() {
+        return Err(format!("{sql}: ended by itself").into());
+    }
+    let began = Instant::now();
+    query.abort();
+    while !query.is_finished() {
+        in_time(sql, began)?;
+        std::thread::sleep(ENDLESS / 100);
+    }
+    Ok(())
 }
 
 fn in_time(what: &str, began: Instant) -> Result<(), Failed> {

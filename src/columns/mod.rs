@@ -38,5 +38,6 @@ pub use schema::{SchemaLimits, measure_schema, read_schema, write_schema};
 pub(crate) use types::fits;
 pub use types::{check_type, parse_type, type_depth};
 pub use write::{
-    fixed_values, measure, measure_bits, measure_indices, write, write_bits, write_indices,
+    copy_indices, fixed_values, measure, measure_bits, measure_indices, write, write_bits,
+    write_indices,
 };

@@ -89,10 +89,16 @@ pub fn write_indices(
 ) -> Result<u32, ColumnError> {
     let mut writer = Writer { memory, arena };
     let (address, target) = writer.space(indices.len(), size_of::<u32>())?;
+    copy_indices(indices, target);
+    Ok(address)
+}
+
+/// Copies indices as `u32` each to where there is room for them.
+#[inline]
+pub fn copy_indices(indices: &[usize], target: &mut [u8]) {
     for (target, index) in target.as_chunks_mut().0.iter_mut().zip(indices) {
         *target = (*index as u32).to_le_bytes();
     }
-    Ok(address)
 }
 
 /// How many bytes [`write_indices`] takes from the arena for so many indices, at most.

@@ -4,13 +4,14 @@
 use datafusion::arrow::array::ArrayRef;
 use datafusion::arrow::buffer::BooleanBuffer;
 use datafusion::arrow::datatypes::DataType;
-use wasmfusion_abi::{CONSTANTS_MAX, CallFrame};
+use smallvec::SmallVec;
+use wasmfusion_abi::{ArrowArray, CONSTANTS_MAX, CallFrame};
 
 use super::call::Argument;
 use super::frame::{self, ARRAY_BYTES, Ended, FRAME_BYTES, STRUCT_ALIGN, bad_argument, bad_result};
 use crate::columns::{self, Arena, ColumnError};
 use crate::error::Error;
-use crate::instance::Instance;
+use crate::instance::{Instance, Values};
 use crate::memory::Record;
 use crate::plugin::FunctionRef;
 
@@ -152,6 +153,26 @@ pub(super) struct LaidOut {
 }
 
 impl LaidOut {
+    /// Where the values of the arguments are, which are numbers without NULLs: these. To be asked before the guest has run.
+    pub(super) fn values(
+        self,
+        instance: &mut Instance,
+        numbers: &[&[u8]],
+    ) -> Option<SmallVec<[Values; 6]>> {
+        let memory = instance.memory();
+        let frame: CallFrame = memory.read("frame", self.frame).ok()?;
+        let place = |(place, numbers): (usize, &&[u8])| {
+            let at = frame.args + ARRAY_BYTES * place as u32;
+            let array: ArrowArray = memory.read("argument", at).ok()?;
+            let address = memory.address_at("argument addresses", array.buffers, 1);
+            Some(Values {
+                address: address.ok()?,
+                bytes: numbers.len(),
+            })
+        };
+        numbers.iter().enumerate().map(place).collect()
+    }
+
     /// Makes the call.
     pub(super) fn send<T: Record>(
         self,

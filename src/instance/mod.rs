@@ -232,6 +232,18 @@ impl Instance {
         self.store.data().memory_bytes
     }
 
+    /// The host's region as it is.
+    pub(crate) fn current_region(&self) -> Region {
+        self.region
+    }
+
+    /// Whether the host's region is still this one, to be written into.
+    #[inline]
+    pub(crate) fn has_region(&mut self, region: Region) -> bool {
+        self.writes += 1;
+        self.region == region
+    }
+
     /// A number that is another one after somebody has asked for the region, to write into it.
     pub(crate) fn writes(&self) -> u64 {
         self.writes

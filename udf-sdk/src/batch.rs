@@ -3,6 +3,7 @@
 use alloc::format;
 use alloc::vec::Vec;
 use core::fmt;
+use core::ops::Range;
 use core::slice;
 
 use crate::argument::Argument;
@@ -75,6 +76,20 @@ impl<'a, T: Argument<'a>> Column<'a, T> {
     pub fn get(&self, row: usize) -> T {
         assert!(row < self.rows(), "the column has no row {row}");
         self.value(row)
+    }
+
+    /// The values of some rows in order.
+    ///
+    /// # Panics
+    ///
+    /// If there are no such rows.
+    #[inline]
+    pub fn range(&self, rows: Range<usize>) -> impl ExactSizeIterator<Item = T> {
+        assert!(
+            rows.end <= self.rows(),
+            "the column does not have the rows {rows:?}"
+        );
+        rows.map(|row| self.value(row))
     }
 
     /// The values of all rows in order.

@@ -140,7 +140,18 @@ impl Buffer {
     #[inline(always)]
     pub(crate) fn push<T: Copy>(&mut self, value: T) {
         self.reserve(size_of::<T>());
-        // SAFETY: there is room. The write is unaligned only in name: every buffer starts at a multiple of 16.
+        // SAFETY: there is room.
+        unsafe { self.push_within(value) };
+    }
+
+    /// Appends a value as [`Buffer::push`] does, without a look whether there is room.
+    ///
+    /// # Safety
+    ///
+    /// There is room for it.
+    #[inline(always)]
+    pub(crate) unsafe fn push_within<T: Copy>(&mut self, value: T) {
+        // SAFETY: by the contract of this function. The write is unaligned only in name: every buffer starts at a multiple of 16.
         unsafe {
             self.start
                 .as_ptr()

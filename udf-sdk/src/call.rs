@@ -23,6 +23,8 @@ pub struct Call<'a> {
     frame: raw::CallFrame,
     pool: &'a mut Pool,
     function: &'static Function,
+    /// Rows of the arguments: those of the call, unless they are of a whole partition and the call is about one of its rows.
+    arg_rows: usize,
 }
 
 /// An argument of a call: an array, and whether it stands for every row.
@@ -79,9 +81,20 @@ impl<'a> Call<'a> {
         pool.recycle();
         Call {
             frame,
+            arg_rows: frame.rows as usize,
             pool,
             function,
         }
+    }
+
+    /// Says how many rows the arguments have, if the call has another number.
+    pub(crate) fn set_arg_rows(&mut self, rows: usize) {
+        self.arg_rows = rows;
+    }
+
+    /// Bits that say how the function was called in SQL.
+    pub(crate) fn flags(&self) -> u32 {
+        self.frame.flags
     }
 
     /// Number of rows.
@@ -117,7 +130,7 @@ impl<'a> Call<'a> {
             // SAFETY: `args` has `arg_count` arrays, which keep their promises by the contract of `new`.
             array: unsafe { Array::new(self.frame.args.add(index)) },
             constant: index < 64 && self.frame.constants >> index & 1 != 0,
-            rows: self.rows(),
+            rows: self.arg_rows,
         }
     }
 
@@ -147,10 +160,32 @@ impl<'a> Call<'a> {
         Space::new(rows, result, pool)
     }
 
+    /// Where column `index` of the result goes.
+    ///
+    /// # Safety
+    ///
+    /// The call has so many results.
+    pub(crate) unsafe fn column_space(&mut self, index: usize) -> Space<'_> {
+        let rows = self.rows();
+        // SAFETY: by the contract of this function.
+        let (result, pool) = unsafe { self.column(index) };
+        Space::new(rows, result, pool)
+    }
+
     /// The result's array, and the pool that keeps its memory.
     pub(crate) fn result(&mut self) -> (&mut raw::ArrowArray, &mut Pool) {
         // SAFETY: the host points `result` to an array that nobody else looks at during the call.
         (unsafe { &mut *self.frame.result }, self.pool)
+    }
+
+    /// The array of column `index` of the result, and the pool that keeps its memory.
+    ///
+    /// # Safety
+    ///
+    /// The call has so many results.
+    pub(crate) unsafe fn column(&mut self, index: usize) -> (&mut raw::ArrowArray, &mut Pool) {
+        // SAFETY: by the contract of this function; nobody else looks at the array during the call.
+        (unsafe { &mut *self.frame.result.add(index) }, self.pool)
     }
 }
 

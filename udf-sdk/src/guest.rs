@@ -14,7 +14,7 @@ use wasmfusion_abi::status;
 
 use crate::call::Call;
 use crate::error::Error;
-use crate::function::Function;
+use crate::function::{Function, Operate};
 use crate::panic;
 use crate::pool::Pool;
 use crate::raw::{BindFrame, CallFrame, Slice};
@@ -156,6 +156,24 @@ pub unsafe fn call(
         Ok(()) => status::OK,
         // SAFETY: the call is over.
         Err(failure) => unsafe { fail(error, failure) },
+    }
+}
+
+/// The export of a function that has several operations: which one it is stands behind the frame.
+///
+/// # Safety
+///
+/// `frame` is what `docs/abi.md` says, with an `O` directly behind it.
+#[inline(always)]
+pub unsafe fn operate<O>(
+    frame: *mut CallFrame,
+    function: &'static Function,
+    kernel: Operate<O>,
+) -> i32 {
+    // SAFETY: by the contract of this function.
+    unsafe {
+        let operation = &mut *frame.add(1).cast::<O>();
+        call(frame, function, |call| kernel(call, operation))
     }
 }
 

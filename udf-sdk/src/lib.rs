@@ -8,6 +8,7 @@ extern crate std;
 // The derive's output names this crate by its public name, in here as well.
 extern crate self as wasmfusion_udf;
 
+pub mod aggregate;
 pub mod any;
 pub mod argument;
 pub mod array;
@@ -16,6 +17,7 @@ pub mod bind;
 mod bits;
 mod buffer;
 pub mod call;
+pub mod columns;
 pub mod data_type;
 pub mod dynamic;
 mod error;
@@ -24,9 +26,13 @@ pub mod manifest;
 mod pool;
 pub mod raw;
 pub mod rows;
+pub mod state;
+mod states;
+pub mod table;
 mod tile;
 pub mod types;
 pub mod value;
+pub mod window;
 
 #[cfg(target_arch = "wasm32")]
 pub mod guest;
@@ -40,8 +46,9 @@ pub use argument::{Argument, List, Variadic};
 pub use error::Error;
 pub use function::{Function, Udf};
 pub use pool::Pool;
+pub use state::State;
 pub use value::Value;
-pub use wasmfusion_udf_macros::{SqlStruct, plugin, udf};
+pub use wasmfusion_udf_macros::{SqlStruct, State, plugin, udaf, udf, udtf, udwf};
 
 /// What a plugin needs.
 pub mod prelude {
@@ -52,7 +59,10 @@ pub mod prelude {
     pub use crate::data_type::DataType;
     pub use crate::dynamic::Type;
     pub use crate::error::Error;
+    pub use crate::state::State;
+    pub use crate::table::Limit;
     pub use crate::types::*;
     pub use crate::value::{BytesWriter, ListWriter, TextWriter};
-    pub use wasmfusion_udf_macros::{SqlStruct, udf};
+    pub use crate::window::{NullTreatment, Peers};
+    pub use wasmfusion_udf_macros::{SqlStruct, State, udaf, udf, udtf, udwf};
 }

@@ -3,7 +3,7 @@
 use core::str;
 
 use crate::data_type::DataType;
-use crate::function::Function;
+use crate::function::{Function, Kind, Schema};
 
 /// A plugin, as `plugin!` describes it.
 #[derive(Clone, Copy, Debug)]
@@ -90,6 +90,10 @@ impl<const N: usize> Json<N> {
         let mut json = Self::EMPTY;
         json.raw("{");
         json.raw(function.json);
+        if !function.description.is_empty() {
+            json.raw(",\"description\":");
+            json.string(function.description);
+        }
         json.raw(",\"params\":[");
         let mut place = 0;
         while place < function.params.len() {
@@ -121,8 +125,45 @@ impl<const N: usize> Json<N> {
                 "\",\"nullable\":false}"
             });
         }
+        match function.kind {
+            Kind::Aggregate(_) => json.schema(true, &function.schema),
+            Kind::Table(_) => json.schema(false, &function.schema),
+            _ => {}
+        }
         json.raw("}");
         json
+    }
+
+    /// The columns of a state or of a table.
+    const fn schema(&mut self, is_state: bool, schema: &Schema) {
+        self.raw(if is_state {
+            ",\"state\":["
+        } else {
+            ",\"columns\":["
+        });
+        let mut place = 0;
+        while place < schema.types.len() {
+            self.separate(place);
+            self.raw("{\"name\":");
+            if place < schema.names.len() {
+                self.string(schema.names[place]);
+            } else {
+                self.raw("\"column");
+                self.number(place as i64 + 1);
+                self.raw("\"");
+            }
+            self.raw(",\"type\":\"");
+            let (data_type, nullable) = &schema.types[place];
+            self.data_type(data_type);
+            // Columns of a state may always be NULL, so there is no word for it.
+            self.raw(if *nullable || is_state {
+                "\"}"
+            } else {
+                "\",\"nullable\":false}"
+            });
+            place += 1;
+        }
+        self.raw("]");
     }
 
     /// Number of bytes.

@@ -8,8 +8,9 @@ use core::ptr;
 use crate::buffer::Buffer;
 use crate::error::Error;
 use crate::raw::ArrowArray;
+use crate::states::States;
 
-/// Memory for results and for expanded constants.
+/// Memory for results and for expanded constants, and the states of functions that have some.
 ///
 /// Everything is handed out in the same order in every call of a function, so that it soon has the size it needs.
 /// What a call put into its result stays untouched until the next call begins.
@@ -23,6 +24,7 @@ pub struct Pool {
     )]
     nodes: Vec<Box<Node>>,
     nodes_next: usize,
+    pub(crate) states: States,
 }
 
 /// An array of a result with its pointer tables, at a stable address.
@@ -41,6 +43,7 @@ impl Pool {
             buffers_next: 0,
             nodes: Vec::new(),
             nodes_next: 0,
+            states: States::new(),
         }
     }
 

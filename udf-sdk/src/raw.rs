@@ -44,6 +44,60 @@ pub struct CallFrame {
     pub error: Slice,
 }
 
+/// What an aggregate function finds behind its [`CallFrame`]; see `docs/abi.md`.
+#[repr(C, align(8))]
+#[derive(Clone, Copy, Debug)]
+pub struct AggregateCall {
+    /// What to do: a constant of the interface's `AggregateCall`.
+    pub operation: u32,
+    /// The number of the set of groups.
+    pub state: u32,
+    /// Number of groups so far.
+    pub groups: u32,
+    /// The number of each row's group, or null if all are of group 0.
+    pub group_ids: *const u32,
+    /// A bitmap of the rows that count, or null if all do.
+    pub filter: *const u8,
+    /// Number of columns at [`CallFrame::result`].
+    pub result_count: u32,
+    /// Bytes that the groups hold.
+    pub live_bytes: u64,
+}
+
+/// What a window function finds behind its [`CallFrame`]; see `docs/abi.md`.
+#[repr(C, align(8))]
+#[derive(Clone, Copy, Debug)]
+pub struct WindowCall {
+    /// What to do: a constant of the interface's `WindowCall`.
+    pub operation: u32,
+    /// The number of the partition's state.
+    pub state: u32,
+    /// First row of the frame.
+    pub start: u32,
+    /// First row behind the frame.
+    pub end: u32,
+    /// The first row of each set of peers.
+    pub ranks: *const u32,
+    /// Number of sets of peers.
+    pub rank_count: u32,
+}
+
+/// What a table function finds behind its [`CallFrame`]; see `docs/abi.md`.
+#[repr(C, align(8))]
+#[derive(Clone, Copy, Debug)]
+pub struct TableCall {
+    /// What to do: a constant of the interface's `TableCall`.
+    pub operation: u32,
+    /// The number of the scan.
+    pub state: u32,
+    /// Most rows that will still be asked for.
+    pub limit: u64,
+    /// Rows of the result.
+    pub result_rows: u32,
+    /// Number of columns at [`CallFrame::result`].
+    pub result_count: u32,
+}
+
 /// What the export `wasmfusion_bind` gets; see `docs/abi.md`.
 #[repr(C, align(8))]
 #[derive(Clone, Copy, Debug)]
@@ -166,6 +220,9 @@ macro_rules! same_layout {
 same_layout! {
     Slice: address length;
     CallFrame: rows arg_count args result constants bound flags error;
+    AggregateCall: operation state groups group_ids filter result_count live_bytes;
+    WindowCall: operation state start end ranks rank_count;
+    TableCall: operation state limit result_rows result_count;
     BindFrame: function arg_count arg_types args constants result_type bound error;
     ArrowArray: length null_count offset n_buffers n_children buffers children dictionary release private_data;
     ArrowSchema: format name metadata flags n_children children dictionary release private_data;

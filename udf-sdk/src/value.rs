@@ -48,6 +48,20 @@ pub trait Value: Sized {
     /// Appends a value.
     fn push(builder: &mut Self::Builder, value: Self);
 
+    /// Makes room for `count` values, for [`Value::push_within`].
+    #[inline(always)]
+    fn reserve(_builder: &mut Self::Builder, _count: usize) {}
+
+    /// Appends a value for which there is room, which some types can do without a look at it.
+    ///
+    /// # Safety
+    ///
+    /// It is one of the values that [`Value::reserve`] was told of last, and there was no other way of appending since.
+    #[inline(always)]
+    unsafe fn push_within(builder: &mut Self::Builder, value: Self) {
+        Self::push(builder, value);
+    }
+
     /// Appends whatever may stand where a validity bitmap says NULL.
     fn push_null(builder: &mut Self::Builder);
 

@@ -59,7 +59,7 @@ impl Groups {
             return Ok(types.iter().map(|ty| new_empty_array(ty)).collect());
         }
         let slot = self.state.get_mut();
-        let mut state = present(slot.take(), &self.input.function)?;
+        let state = present(slot.take(), &self.input.function)?;
         let columns = state.emit(operation, count, self.total, types)?;
         self.total -= count as u32;
         if self.total > 0 {

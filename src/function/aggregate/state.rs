@@ -1,21 +1,22 @@
 //! The states of groups, in a guest: each operation of the interface once.
 
 use std::borrow::Cow;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use datafusion::arrow::array::ArrayRef;
 use datafusion::arrow::buffer::BooleanBuffer;
 use datafusion::arrow::compute::concat;
 use datafusion::arrow::datatypes::DataType;
 use smallvec::SmallVec;
-use wasmfusion_abi::AggregateCall;
+use wasmfusion_abi::{AggregateCall, CallFrame};
 
 use super::declaration;
-use crate::columns::ColumnError;
+use crate::columns::{self, ColumnError};
 use crate::error::{Error, Result};
 use crate::function::call::Argument;
-use crate::function::frame::{self, Ended, bad_result};
-use crate::function::request::{Reply, Request};
-use crate::instance::Instance;
+use crate::function::frame::{self, Ended, FRAME_BYTES, bad_result};
+use crate::function::request::{Extras, LaidOut, Reply, Request};
+use crate::instance::{Instance, Region, Values};
 use crate::module::ParamType;
 use crate::plugin::FunctionRef;
 use crate::scope::Lease;
@@ -33,9 +34,24 @@ pub(super) struct State {
     lease: Lease,
     /// What the guest calls it.
     handle: u32,
-    live_bytes: usize,
+    /// What the guest said last.
+    live_bytes: AtomicUsize,
     /// What the instance held before there was a state in it.
     idle_bytes: usize,
+    /// The last update that could come again.
+    kept: Option<Kept>,
+}
+
+/// Where everything of an update lies: the next one of as many rows is the same but for the values.
+#[derive(Debug)]
+struct Kept {
+    operation: u32,
+    laid_out: LaidOut,
+    frame: CallFrame,
+    values: SmallVec<[Values; 6]>,
+    /// Address of the groups' numbers; 0 if there are none.
+    group_ids: u32,
+    region: Region,
 }
 
 /// Rows for an operation.
@@ -56,8 +72,9 @@ impl State {
         let mut state = Self {
             function: function.clone(),
             handle: 0,
-            live_bytes: 0,
+            live_bytes: AtomicUsize::new(0),
             idle_bytes: lease.memory_bytes(),
+            kept: None,
             lease,
         };
         let reply = state.call(&Request::default(), AggregateCall::CREATE, 0, 0)?;
@@ -67,32 +84,89 @@ impl State {
 
     /// Takes rows of arguments in, or out if the operation is [`AggregateCall::RETRACT`].
     pub(super) fn update(&mut self, operation: u32, rows: Rows<'_>) -> Result<()> {
-        let function = self.function.clone();
-        let params = function.decl().params.iter();
-        let targets = params.zip(rows.columns).map(|(param, column)| {
-            match &param.ty {
-                ParamType::Exact(target) => target,
-                // Refused in a manifest.
-                ParamType::Any => column.data_type(),
+        if let Some(kept) = self.kept.take() {
+            let repeated = self.repeat(&kept, operation, rows);
+            self.kept = Some(kept);
+            if let Some(outcome) = repeated {
+                return outcome;
             }
-        });
-        self.take_in(operation, rows, &targets.collect::<Types<'_>>())
+        }
+        let targets: Types<'_> = params(&self.function, rows.columns).collect();
+        let kept = self.take_in(operation, rows, &targets)?;
+        self.kept = kept;
+        Ok(())
+    }
+
+    /// Makes the same call as before with other values, if the rows are as many and their columns are numbers without NULLs.
+    #[inline]
+    fn repeat(&self, kept: &Kept, operation: u32, rows: Rows<'_>) -> Option<Result<()>> {
+        let count = kept.frame.rows as usize;
+        let same = kept.operation == operation
+            && rows.filter.is_none()
+            && rows.groups.is_some() == (kept.group_ids != 0)
+            && rows.columns.len() == kept.values.len()
+            && rows.columns.iter().all(|column| column.len() == count);
+        if !same {
+            return None;
+        }
+        self.lease.with(count, |instance| {
+            if instance.is_spent() || !instance.has_region(kept.region) {
+                return None;
+            }
+            let mut memory = instance.memory();
+            let targets = params(&self.function, rows.columns);
+            for ((column, buffer), target) in rows.columns.iter().zip(&kept.values).zip(targets) {
+                let values = columns::fixed_values(column.as_ref(), target)?;
+                if values.len() != buffer.bytes {
+                    return None;
+                }
+                memory
+                    .slice_mut("argument buffer", buffer.address, buffer.bytes, 1)
+                    .ok()?
+                    .copy_from_slice(values);
+            }
+            if let Some(groups) = rows.groups {
+                let ids =
+                    memory.slice_mut("groups", kept.group_ids, groups.len(), size_of::<u32>());
+                columns::copy_indices(groups, ids.ok()?);
+            }
+            let tail = AggregateCall {
+                operation,
+                state: self.handle,
+                groups: rows.total,
+                group_ids: kept.group_ids,
+                ..AggregateCall::default()
+            };
+            let frame_at = kept.laid_out.frame;
+            memory.write("frame", frame_at, &kept.frame).ok()?;
+            memory.write("call", frame_at + FRAME_BYTES, &tail).ok()?;
+            let reply = kept.laid_out.send(instance, &self.function);
+            let outcome = reply.map(|reply| self.note(instance, &reply));
+            Some(frame::settle(instance, outcome).map_err(|e| e.into_error(&self.function)))
+        })
     }
 
     /// Takes rows of states in.
     pub(super) fn merge(&mut self, rows: Rows<'_>) -> Result<()> {
-        let function = self.function.clone();
-        let targets = declaration(&function).0.iter().map(|column| &column.ty);
-        self.take_in(AggregateCall::MERGE, rows, &targets.collect::<Types<'_>>())
+        let targets = declaration(&self.function).0.iter();
+        let targets: Types<'_> = targets.map(|column| &column.ty).collect();
+        self.take_in(AggregateCall::MERGE, rows, &targets)?;
+        Ok(())
     }
 
-    fn take_in(&mut self, operation: u32, rows: Rows<'_>, targets: &[&DataType]) -> Result<()> {
+    /// `Some` if the same call can be made again.
+    fn take_in(
+        &self,
+        operation: u32,
+        rows: Rows<'_>,
+        targets: &[&DataType],
+    ) -> Result<Option<Kept>> {
         // There is a column at least: a function has a parameter, and a state a column.
         let length = rows.columns.first().map_or(0, |column| column.len());
         if length == 0 {
-            return Ok(());
+            return Ok(None);
         }
-        let arguments = columns(rows.columns);
+        let arguments = arguments(rows.columns);
         let request = Request {
             rows: u32::try_from(length).map_err(|_| self.too_many(length))?,
             arguments: &arguments,
@@ -103,15 +177,43 @@ impl State {
         };
         let roomy = self.function.plugin.limits().memory_bytes_max / 4;
         if length > 1 && request.measure::<AggregateCall>(&self.function)? > roomy {
-            return self.take_in_halves(operation, rows, targets, length);
+            self.take_in_halves(operation, rows, targets, length)?;
+            return Ok(None);
         }
-        self.call(&request, operation, rows.total, length)?;
-        Ok(())
+        let numbers = || {
+            std::iter::zip(rows.columns, targets)
+                .map(|(column, target)| columns::fixed_values(column.as_ref(), target))
+                .collect::<Option<SmallVec<[&[u8]; 6]>>>()
+        };
+        let numbers = match rows.filter {
+            None => numbers(),
+            Some(_) => None,
+        };
+        self.within(length, |instance| {
+            let mut group_ids = 0;
+            let laid_out = request.lay_out(instance, &self.function, |extras| {
+                group_ids = extras.indices;
+                self.tail(&request, operation, rows.total, &extras)
+            })?;
+            let kept = numbers.and_then(|numbers| {
+                Some(Kept {
+                    operation,
+                    frame: instance.memory().read("frame", laid_out.frame).ok()?,
+                    values: laid_out.values(instance, &numbers)?,
+                    laid_out,
+                    group_ids,
+                    region: instance.current_region(),
+                })
+            });
+            let reply = laid_out.send(instance, &self.function)?;
+            self.note(instance, &reply);
+            Ok(kept)
+        })
     }
 
     #[cold]
     fn take_in_halves(
-        &mut self,
+        &self,
         operation: u32,
         rows: Rows<'_>,
         targets: &[&DataType],
@@ -138,7 +240,7 @@ impl State {
 
     /// The first `count` of `total` groups as columns of these types, by an operation that forgets them.
     pub(super) fn emit(
-        &mut self,
+        &self,
         operation: u32,
         count: usize,
         total: u32,
@@ -169,7 +271,7 @@ impl State {
     }
 
     fn results(
-        &mut self,
+        &self,
         operation: u32,
         rows: u32,
         total: u32,
@@ -191,20 +293,20 @@ impl State {
     }
 
     /// The result of the only group; the state stays.
-    pub(super) fn peek(&mut self, result: &DataType) -> Result<ArrayRef> {
+    pub(super) fn peek(&self, result: &DataType) -> Result<ArrayRef> {
         let mut columns = self.results(AggregateCall::PEEK, 1, 1, &[result])?;
         Ok(columns.swap_remove(0))
     }
 
     /// The states of groups of one row each. The state itself stays as it is.
     pub(super) fn convert(
-        &mut self,
+        &self,
         rows: Rows<'_>,
         targets: &[&DataType],
         length: usize,
         types: &[&DataType],
     ) -> Result<Vec<ArrayRef>> {
-        let arguments = columns(rows.columns);
+        let arguments = arguments(rows.columns);
         let count = u32::try_from(length).map_err(|_| self.too_many(length))?;
         let request = Request {
             rows: count,
@@ -227,11 +329,11 @@ impl State {
     /// Bytes that the query should know of: what the guest says, and at least by how much its memory has grown.
     pub(super) fn bytes(&self) -> usize {
         let grown = self.lease.memory_bytes().saturating_sub(self.idle_bytes);
-        self.live_bytes.max(grown)
+        self.live_bytes.load(Ordering::Relaxed).max(grown)
     }
 
     fn call(
-        &mut self,
+        &self,
         request: &Request<'_>,
         operation: u32,
         total: u32,
@@ -241,46 +343,64 @@ impl State {
     }
 
     /// One call, and what `read` makes of its answer.
-    #[inline]
     fn run<R>(
-        &mut self,
+        &self,
         request: &Request<'_>,
         operation: u32,
         total: u32,
         rows: usize,
         read: impl FnOnce(Reply<AggregateCall>, &mut Instance, &FunctionRef) -> Result<R, Ended>,
     ) -> Result<R> {
-        let Self {
-            function,
-            lease,
-            handle,
-            live_bytes,
-            ..
-        } = self;
-        lease
+        self.within(rows, |instance| {
+            let reply = request.send(instance, &self.function, |extras| {
+                self.tail(request, operation, total, &extras)
+            })?;
+            self.note(instance, &reply);
+            read(reply, instance, &self.function)
+        })
+    }
+
+    fn tail(
+        &self,
+        request: &Request<'_>,
+        operation: u32,
+        total: u32,
+        extras: &Extras,
+    ) -> AggregateCall {
+        AggregateCall {
+            operation,
+            state: self.handle,
+            groups: total,
+            group_ids: extras.indices,
+            filter: extras.bits,
+            result_count: request.results.len() as u32,
+            live_bytes: 0,
+        }
+    }
+
+    /// Keeps what the guest says that it holds, which cannot be more than its memory.
+    #[inline]
+    fn note(&self, instance: &Instance, reply: &Reply<AggregateCall>) {
+        let told = usize::try_from(reply.tail.live_bytes).unwrap_or(usize::MAX);
+        let bytes = told.min(instance.memory_bytes());
+        self.live_bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Calls in the instance, which is not called again after a broken promise.
+    fn within<R>(
+        &self,
+        rows: usize,
+        f: impl FnOnce(&mut Instance) -> Result<R, Ended>,
+    ) -> Result<R> {
+        self.lease
             .with(rows, |instance| {
                 if instance.is_spent() {
-                    return Err(Ended::Told(gone(function)));
+                    return Err(Ended::Told(gone(&self.function)));
                 }
-                let outcome = request
-                    .send(instance, function, |extras| AggregateCall {
-                        operation,
-                        state: *handle,
-                        groups: total,
-                        group_ids: extras.indices,
-                        filter: extras.bits,
-                        result_count: request.results.len() as u32,
-                        live_bytes: 0,
-                    })
-                    .and_then(|reply| {
-                        // It cannot hold more than its memory.
-                        let told = usize::try_from(reply.tail.live_bytes).unwrap_or(usize::MAX);
-                        *live_bytes = told.min(instance.memory_bytes());
-                        read(reply, instance, function)
-                    });
+                let outcome = f(instance);
                 frame::settle(instance, outcome)
             })
-            .map_err(|ended| ended.into_error(function))
+            .map_err(|ended| ended.into_error(&self.function))
     }
 
     #[cold]
@@ -318,6 +438,19 @@ impl Drop for State {
     }
 }
 
+/// The types that columns of arguments cross as.
+fn params<'a>(
+    function: &'a FunctionRef,
+    columns: &'a [ArrayRef],
+) -> impl Iterator<Item = &'a DataType> {
+    let params = function.decl().params.iter();
+    params.zip(columns).map(|(param, column)| match &param.ty {
+        ParamType::Exact(target) => target,
+        // Refused in a manifest.
+        ParamType::Any => column.data_type(),
+    })
+}
+
 /// What a caller is told who goes on after a failure.
 #[cold]
 fn gone(function: &FunctionRef) -> Error {
@@ -327,7 +460,7 @@ fn gone(function: &FunctionRef) -> Error {
     ))
 }
 
-fn columns(columns: &[ArrayRef]) -> Arguments<'_> {
+fn arguments(columns: &[ArrayRef]) -> Arguments<'_> {
     let column = |array| Argument {
         array: Cow::Borrowed(array),
         constant: false,

@@ -1,10 +1,11 @@
 //! The bodies that run and bind a function, by its shape.
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote, quote_spanned};
+use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Ident, Result, Type};
+use syn::{Result, Type};
 
+use crate::entry::{outcome_value, returns};
 use crate::function::refuse;
 use crate::options::Options;
 use crate::signature::Function;
@@ -59,20 +60,8 @@ impl Kernel {
             .state
             .as_ref()
             .map(|state| quote!(let state = call.state::<#state>()?;));
-        let bind = options.bind.as_ref().zip(function.state.as_ref());
-        let bind = bind.map(|(bind, state)| {
-            let split = match (shape, &function.writer) {
-                (Shape::Batch, Some(output)) => quote! {
-                    <#output as ::wasmfusion_udf::batch::BatchOutput<'_>>::prepared::<#state>(prepared)
-                },
-                _ => quote!(::wasmfusion_udf::bind::prepared::<#state>(#returns, prepared)),
-            };
-            quote_spanned! {bind.span()=>
-                let prepared = ::wasmfusion_udf::bind::outcome(#bind(&binding))?;
-                let (returns, state) = #split;
-                ::core::result::Result::Ok(binding.leave(returns, state))
-            }
-        });
+        let output = function.writer.as_ref().filter(|_| shape == Shape::Batch);
+        let bind = bind(function, options, output, &returns);
         Ok(Kernel {
             shape,
             run: quote!(#state #run),
@@ -82,32 +71,38 @@ impl Kernel {
     }
 }
 
-/// The function's arguments: the state if it has one, then a variable for each parameter.
-fn variables(function: &Function<'_>) -> (Option<TokenStream>, Vec<Ident>) {
-    let state = function.state.as_ref().map(|_| quote!(state,));
-    let variable = |place| format_ident!("value{place}");
-    (state, (0..function.params.len()).map(variable).collect())
+/// The body that binds a function, if it wants to be bound. A batch function's `output` may leave the type to binding.
+pub fn bind(
+    function: &Function<'_>,
+    options: &Options,
+    output: Option<&Type>,
+    returns: &TokenStream,
+) -> Option<TokenStream> {
+    let (bind, state) = options.bind.as_ref().zip(function.state.as_ref())?;
+    let split = match output {
+        Some(output) => quote! {
+            <#output as ::wasmfusion_udf::batch::BatchOutput<'_>>::prepared::<#state>(prepared)
+        },
+        None => quote!(::wasmfusion_udf::bind::prepared::<#state>(#returns, prepared)),
+    };
+    Some(quote_spanned! {bind.span()=>
+        let prepared = ::wasmfusion_udf::bind::outcome(#bind(&binding))?;
+        let (returns, state) = #split;
+        ::core::result::Result::Ok(binding.leave(returns, state))
+    })
 }
 
 fn row(function: &Function<'_>, output: &Type) -> (TokenStream, TokenStream) {
     let name = function.ident;
-    let types = function.params.iter().map(|param| &param.data_type);
-    let (state, variables) = variables(function);
-    let value =
-        quote_spanned!(output.span()=> <#output as ::wasmfusion_udf::value::Outcome>::Value);
+    let types = function.types();
+    let (state, variables) = (function.state_argument(), function.variables());
     let run = quote! {
-        ::wasmfusion_udf::rows::run::<(#(#types,)*), #output>(
+        ::wasmfusion_udf::rows::run::<#types, #output>(
             call,
             |(#(#variables,)*)| #name(#state #(#variables),*),
         )
     };
-    let returns = quote! {
-        ::core::option::Option::Some((
-            <#value as ::wasmfusion_udf::value::Value>::TYPE,
-            <#value as ::wasmfusion_udf::value::Value>::NULLABLE,
-        ))
-    };
-    (run, returns)
+    (run, returns(&outcome_value(output), &quote!()))
 }
 
 fn row_writer(
@@ -116,12 +111,12 @@ fn row_writer(
     output: Option<&Type>,
 ) -> (TokenStream, TokenStream) {
     let name = function.ident;
-    let types = function.params.iter().map(|param| &param.data_type);
-    let (state, variables) = variables(function);
+    let types = function.types();
+    let (state, variables) = (function.state_argument(), function.variables());
     let unit = syn::parse_quote!(());
     let output = output.unwrap_or(&unit);
     let run = quote! {
-        ::wasmfusion_udf::rows::run_writer::<(#(#types,)*), #writer, #output>(
+        ::wasmfusion_udf::rows::run_writer::<#types, #writer, #output>(
             call,
             |(#(#variables,)*), writer| #name(#state #(#variables,)* writer),
         )
@@ -137,7 +132,7 @@ fn row_writer(
 
 fn batch(function: &Function<'_>, output: &Type) -> (TokenStream, TokenStream) {
     let name = function.ident;
-    let (state, variables) = variables(function);
+    let (state, variables) = (function.state_argument(), function.variables());
     let open = function.params.iter().zip(&variables).enumerate();
     let open = open.map(|(place, (param, variable))| {
         let data_type = &param.data_type;

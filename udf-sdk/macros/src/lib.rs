@@ -1,15 +1,22 @@
 //! The macros of `wasmfusion-udf`. That crate re-exports and documents them.
 
+mod aggregate;
 mod docs;
+mod entry;
 mod function;
 mod kernel;
 mod lifetimes;
+mod methods;
 mod options;
 mod plugin;
 mod signature;
 mod sql_struct;
+mod state;
+mod table;
+mod window;
 
 use proc_macro::TokenStream;
+use quote::quote;
 
 /// Makes a Rust function a SQL function.
 ///
@@ -36,6 +43,96 @@ use proc_macro::TokenStream;
 #[proc_macro_attribute]
 pub fn udf(options: TokenStream, item: TokenStream) -> TokenStream {
     function::expand(options.into(), item.into())
+        .unwrap_or_else(syn::Error::into_compile_error)
+        .into()
+}
+
+/// Makes the state of a group of rows an aggregate function. Stands on an `impl` of the type of the state, which has
+/// `#[derive(Default, State)]` or implements `State`.
+///
+/// ```ignore
+/// /// The geometric mean of positive numbers.
+/// #[derive(Default, State)]
+/// pub struct GeometricMean { logs: f64, count: i64 }
+///
+/// #[udaf(example("SELECT geometric_mean(v) FROM (VALUES (1.0), (4.0)) AS t(v)", "2.0"))]
+/// impl GeometricMean {
+///     fn update(&mut self, value: f64) { /* … */ }
+///     fn merge(&mut self, other: Self) { /* … */ }
+///     fn evaluate(&self) -> Option<f64> { /* … */ }
+/// }
+/// ```
+///
+/// | method | meaning |
+/// |---|---|
+/// | `update(&mut self, …)` | takes a row in. Its parameters are those of the SQL function |
+/// | `merge(&mut self, other: Self)` | takes in what another state has taken in, of rows that came later |
+/// | `evaluate(&self) -> T` | the result; it may be asked for while rows are still to come |
+/// | `retract(&mut self, …)`, if there is one | takes a row out again, so that frames of a window can slide |
+/// | `heap_bytes(&self) -> usize`, if there is one | bytes that the state holds on the heap, which the host counts. Asked for before and after each row |
+///
+/// All but the last may return a `Result`. Other methods are left alone.
+///
+/// Options: `name` (without it, the type's name in small letters, as `geometric_mean`), `aliases`, `volatility`, `description` (without it, the
+/// doc comment of the `impl`, or else of the struct), `example`, as of [`macro@udf`]; and `ordered`, if the result depends on the order of rows.
+#[proc_macro_attribute]
+pub fn udaf(options: TokenStream, item: TokenStream) -> TokenStream {
+    aggregate::expand(options.into(), item.into())
+        .unwrap_or_else(syn::Error::into_compile_error)
+        .into()
+}
+
+/// Makes a Rust function, or the `impl` of a state, a window function.
+///
+/// ```ignore
+/// /// The values so far, each half as much as the one after it.
+/// #[udwf]
+/// impl Ema {
+///     fn next(&mut self, value: f64, alpha: f64) -> f64 { /* … */ }
+/// }
+/// ```
+///
+/// | on | option | parameters | returns |
+/// |---|---|---|---|
+/// | a function | | `Column<'_, T>`, … of the whole partition | `Vec<T>`, or nothing with a last parameter `&mut Output<'_, T>` |
+/// | a function | `ranked` | the same, and `Peers<'_>` | the same |
+/// | a function | `framed` | the same, and `Range<usize>`, the rows of the frame | `T`, the value of one row |
+/// | an `impl` of a type with `Default` | | `next(&mut self, …)`, the values of the next row | `T`, the value of this row |
+///
+/// Everything may be a `Result`. A parameter of type `NullTreatment` tells whether SQL said `IGNORE NULLS`, which is refused without it.
+/// Other options are those of [`macro@udf`], but `batch`.
+#[proc_macro_attribute]
+pub fn udwf(options: TokenStream, item: TokenStream) -> TokenStream {
+    window::expand(options.into(), item.into())
+        .unwrap_or_else(syn::Error::into_compile_error)
+        .into()
+}
+
+/// Makes a Rust function that returns an iterator a table function.
+///
+/// ```ignore
+/// /// The numbers from `start` to `stop`.
+/// #[udtf(column = "value")]
+/// fn numbers(start: i64, stop: i64) -> impl Iterator<Item = i64> + 'static { start..=stop }
+/// ```
+///
+/// The items are rows: a struct with `#[derive(SqlStruct)]`, whose fields are the columns; a tuple, with `columns("a", "b")`; a single
+/// value, with `column = "a"`; or a `Result` of one of these. The function may return a `Result` of the iterator as well. A parameter of type
+/// `Limit` tells how many rows will be read at most. Other options are those of [`macro@udf`], but `batch` and `bind`.
+#[proc_macro_attribute]
+pub fn udtf(options: TokenStream, item: TokenStream) -> TokenStream {
+    table::expand(options.into(), item.into())
+        .unwrap_or_else(syn::Error::into_compile_error)
+        .into()
+}
+
+/// Makes a struct the state of an aggregate function: each field is saved as a column.
+///
+/// Every field has a type that can be a parameter and a result itself, and owns what it holds. A state with other fields, as maps,
+/// implements the trait `State` instead.
+#[proc_macro_derive(State)]
+pub fn state(item: TokenStream) -> TokenStream {
+    state::expand(item.into())
         .unwrap_or_else(syn::Error::into_compile_error)
         .into()
 }
@@ -79,7 +176,32 @@ pub fn sql_struct(item: TokenStream) -> TokenStream {
 /// has an example.
 #[proc_macro]
 pub fn call(path: TokenStream) -> TokenStream {
-    function::call(path.into())
+    test(path, quote!(Call))
+}
+
+/// A use of an aggregate function in a test: `aggregate!(GeometricMean)`. Re-exported with `testing::Aggregate`, whose
+/// documentation has an example.
+#[proc_macro]
+pub fn aggregate(path: TokenStream) -> TokenStream {
+    test(path, quote!(Aggregate))
+}
+
+/// A use of a window function in a test: `window!(ema)`. Re-exported with `testing::Window`, whose documentation has an
+/// example.
+#[proc_macro]
+pub fn window(path: TokenStream) -> TokenStream {
+    test(path, quote!(Window))
+}
+
+/// A use of a table function in a test: `table!(numbers)`. Re-exported with `testing::Table`, whose documentation has an
+/// example.
+#[proc_macro]
+pub fn table(path: TokenStream) -> TokenStream {
+    test(path, quote!(Table))
+}
+
+fn test(path: TokenStream, test: proc_macro2::TokenStream) -> TokenStream {
+    function::call(path.into(), test)
         .unwrap_or_else(syn::Error::into_compile_error)
         .into()
 }

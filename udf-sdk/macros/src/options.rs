@@ -1,4 +1,4 @@
-//! The options of `#[udf(…)]`.
+//! The options of `#[udf(…)]` and its like.
 
 use proc_macro2::TokenStream;
 use syn::meta::{self, ParseNestedMeta};
@@ -6,7 +6,10 @@ use syn::parse::{ParseStream, Parser};
 use syn::punctuated::Punctuated;
 use syn::{Error, LitStr, Path, Result, Token, parenthesized};
 
-/// What stands in the parentheses of `#[udf(…)]`.
+/// The options that every kind of function has.
+const COMMON: [&str; 5] = ["name", "aliases", "volatility", "description", "example"];
+
+/// What stands in the parentheses of `#[udf(…)]`, or of an attribute for another kind of function.
 #[derive(Default)]
 pub struct Options {
     /// The SQL name.
@@ -23,19 +26,30 @@ pub struct Options {
     pub batch: bool,
     /// The function that binds.
     pub bind: Option<Path>,
+    /// Whether an aggregate's result depends on the order of rows.
+    pub ordered: bool,
+    /// Whether a window function wants to know peers.
+    pub ranked: bool,
+    /// Whether a window function computes a value from a frame.
+    pub framed: bool,
+    /// The only column of a table function whose rows are single values.
+    pub column: Option<LitStr>,
+    /// The columns of a table function whose rows are tuples.
+    pub columns: Vec<LitStr>,
 }
 
 impl Options {
-    /// Parses the options.
-    pub fn parse(tokens: TokenStream) -> Result<Self> {
+    /// Parses the options, of which there are the common ones and `own`.
+    pub fn parse(tokens: TokenStream, own: &[&str]) -> Result<Self> {
         let mut options = Options::default();
-        meta::parser(|meta| options.parse_one(&meta)).parse2(tokens)?;
+        meta::parser(|meta| options.parse_one(&meta, own)).parse2(tokens)?;
         Ok(options)
     }
 
-    fn parse_one(&mut self, meta: &ParseNestedMeta<'_>) -> Result<()> {
+    fn parse_one(&mut self, meta: &ParseNestedMeta<'_>, own: &[&str]) -> Result<()> {
         let key = meta.path.get_ident().map(ToString::to_string);
-        match key.as_deref() {
+        let known = |key: &&str| COMMON.contains(key) || own.contains(key);
+        match key.as_deref().filter(known) {
             Some("name") => set(&mut self.name, meta, sql_name(meta.value()?)?),
             Some("aliases") => {
                 let names = listed(meta)?;
@@ -65,19 +79,34 @@ impl Options {
                 self.examples.push((sql, result));
                 Ok(())
             }
-            Some("batch") => {
-                self.batch = true;
-                Ok(())
-            }
+            Some("batch") => flag(&mut self.batch),
+            Some("ordered") => flag(&mut self.ordered),
+            Some("ranked") => flag(&mut self.ranked),
+            Some("framed") => flag(&mut self.framed),
             Some("bind") => {
                 let path = meta.value()?.parse()?;
                 set(&mut self.bind, meta, path)
             }
-            _ => Err(meta.error(
-                "unknown option; there are name, aliases, volatility, description, example, batch and bind",
-            )),
+            Some("column") => {
+                let name = meta.value()?.parse()?;
+                set(&mut self.column, meta, name)
+            }
+            Some("columns") => {
+                self.columns.extend(listed(meta)?);
+                Ok(())
+            }
+            _ => {
+                let all = [&COMMON, own].concat();
+                Err(meta.error(format!("unknown option; there are {}", all.join(", "))))
+            }
         }
     }
+}
+
+/// Sets an option that has no value.
+fn flag(slot: &mut bool) -> Result<()> {
+    *slot = true;
+    Ok(())
 }
 
 /// Sets an option that may stand once.
@@ -123,7 +152,7 @@ mod tests {
     use quote::quote;
 
     fn error(tokens: TokenStream) -> String {
-        match Options::parse(tokens) {
+        match Options::parse(tokens, &["batch", "bind"]) {
             Ok(_) => "no error".to_owned(),
             Err(error) => error.to_string(),
         }
@@ -131,21 +160,28 @@ mod tests {
 
     #[test]
     fn reads_every_option() {
-        let options = Options::parse(quote! {
+        let tokens = quote! {
             name = "area", aliases("a", "b"), volatility = "stable", example("SELECT 1"),
-            example("SELECT 2", "2"), description = "d", batch, bind = path::to
-        });
-        let Ok(options) = options else {
+            example("SELECT 2", "2"), description = "d", batch, bind = path::to, ordered, ranked, framed,
+            column = "a", columns("a", "b")
+        };
+        let own = [
+            "batch", "bind", "ordered", "ranked", "framed", "column", "columns",
+        ];
+        let Ok(options) = Options::parse(tokens, &own) else {
             panic!("refused");
         };
         assert_eq!(options.aliases.len(), 2);
         assert_eq!(options.examples.len(), 2);
         assert!(options.batch && options.bind.is_some() && options.name.is_some());
+        assert!(options.ordered && options.ranked && options.framed);
+        assert!(options.column.is_some() && options.columns.len() == 2);
     }
 
     #[test]
     fn says_what_is_wrong() {
         assert!(error(quote! { nam = "x" }).contains("unknown option; there are name"));
+        assert!(error(quote! { ordered }).ends_with("example, batch, bind"));
         assert!(error(quote! { name = "1x" }).contains("a SQL name is"));
         assert!(error(quote! { aliases("a b") }).contains("a SQL name is"));
         assert!(error(quote! { volatility = "never" }).contains("\"stable\""));

@@ -1,5 +1,7 @@
 //! A function's signature, checked and taken apart: state, parameters, writer, result.
 
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote};
 use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
@@ -21,10 +23,21 @@ pub struct Function<'s> {
     pub state: Option<Type>,
     /// The parameters that SQL sees.
     pub params: Vec<Param>,
+    /// What the function is called with, between state and writer: a variable for each of `params`, and the variables of special
+    /// parameters, where they stand.
+    pub arguments: Vec<Ident>,
     /// What the last parameter borrows to write to.
     pub writer: Option<Type>,
     /// The result, if it has one.
     pub output: Option<Type>,
+}
+
+/// A parameter that SQL does not see, by its type, and the variable that it gets.
+pub struct Special {
+    /// The last part of the type's path.
+    pub name: &'static str,
+    /// The variable.
+    pub variable: &'static str,
 }
 
 /// A parameter that SQL sees.
@@ -37,19 +50,33 @@ pub struct Param {
 
 impl<'s> Function<'s> {
     /// Takes a signature apart.
-    pub fn parse(signature: &'s Signature, options: &Options) -> Result<Self> {
+    pub fn parse(
+        signature: &'s Signature,
+        options: &Options,
+        specials: &[Special],
+    ) -> Result<Self> {
+        let receiver = signature.receiver();
+        if let Some(receiver) = receiver {
+            return refuse(
+                receiver.span(),
+                "a SQL function cannot be a method: it has no `self`",
+            );
+        }
+        Function::parse_method(signature, options, specials)
+    }
+
+    /// Takes the signature of a method apart, apart from its `self`.
+    pub fn parse_method(
+        signature: &'s Signature,
+        options: &Options,
+        specials: &[Special],
+    ) -> Result<Self> {
         check(signature)?;
-        let mut typed = signature
-            .inputs
-            .iter()
-            .map(|input| match input {
-                FnArg::Typed(typed) => Ok(typed),
-                FnArg::Receiver(receiver) => refuse(
-                    receiver.span(),
-                    "a SQL function cannot be a method: it has no `self`",
-                ),
-            })
-            .collect::<Result<Vec<&PatType>>>()?;
+        let typed = signature.inputs.iter().filter_map(|input| match input {
+            FnArg::Typed(typed) => Some(typed),
+            FnArg::Receiver(_) => None,
+        });
+        let mut typed: Vec<&PatType> = typed.collect();
 
         let state = match (&options.bind, typed.first().map(|first| &*first.ty)) {
             (None, _) => None,
@@ -82,6 +109,21 @@ impl<'s> Function<'s> {
             }
             _ => None,
         };
+        let mut arguments = Vec::new();
+        let mut seen = 0;
+        typed.retain(|typed| {
+            let special = specials
+                .iter()
+                .find(|special| is_named(&typed.ty, special.name));
+            match special {
+                Some(special) => arguments.push(format_ident!("{}", special.variable)),
+                None => {
+                    arguments.push(format_ident!("value{seen}"));
+                    seen += 1;
+                }
+            }
+            special.is_none()
+        });
         if typed.len() > PARAMS_MAX {
             return refuse(
                 signature.inputs.span(),
@@ -100,9 +142,45 @@ impl<'s> Function<'s> {
                 .enumerate()
                 .map(param)
                 .collect::<Result<_>>()?,
+            arguments,
             writer,
             output,
         })
+    }
+
+    /// The function's first argument, if it has a state.
+    pub fn state_argument(&self) -> Option<TokenStream> {
+        self.state.as_ref().map(|_| quote!(state,))
+    }
+
+    /// A variable for each parameter that SQL sees.
+    pub fn variables(&self) -> Vec<Ident> {
+        (0..self.params.len())
+            .map(|place| format_ident!("value{place}"))
+            .collect()
+    }
+
+    /// The types of the parameters that SQL sees, as those of a tuple.
+    pub fn types(&self) -> TokenStream {
+        let types = self.params.iter().map(|param| &param.data_type);
+        quote!((#(#types,)*))
+    }
+
+    /// Whether the function has this special parameter.
+    pub fn has(&self, variable: &str) -> bool {
+        self.arguments.iter().any(|argument| argument == variable)
+    }
+}
+
+/// Whether the last part of a type's path is this name.
+pub fn is_named(data_type: &Type, name: &str) -> bool {
+    match data_type {
+        Type::Path(path) => path
+            .path
+            .segments
+            .last()
+            .is_some_and(|last| last.ident == name),
+        _ => false,
     }
 }
 
@@ -172,7 +250,7 @@ fn param((place, typed): (usize, &PatType)) -> Result<Param> {
 }
 
 /// The type without the lifetimes that the signature names: they mean nothing outside of it.
-fn anonymous(data_type: &Type) -> Type {
+pub fn anonymous(data_type: &Type) -> Type {
     struct Anonymous;
 
     impl VisitMut for Anonymous {

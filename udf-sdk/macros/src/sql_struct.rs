@@ -103,6 +103,13 @@ pub fn expand(item: TokenStream) -> Result<TokenStream> {
             .map(|ty| quote!(<#ty as #value>::builder(space)))
             .collect(),
     );
+    let columns_built = pairs(
+        places
+            .iter()
+            .zip(&types)
+            .map(|(place, ty)| quote!(::wasmfusion_udf::columns::builder::<#ty>(call, #place)))
+            .collect(),
+    );
     let data_type = |of: &TokenStream| {
         quote! {
             ::wasmfusion_udf::data_type::DataType::Struct(&[
@@ -172,6 +179,35 @@ pub fn expand(item: TokenStream) -> Result<TokenStream> {
                         #(pool.child(|out, pool| <#types as #value>::finish(fields #paths, ::core::option::Option::None, out, pool))?),*
                     ])
                 })
+            }
+        }
+
+        // SAFETY: each field uses the column of its place.
+        unsafe impl #value_generics ::wasmfusion_udf::columns::Columns for #self_type {
+            const NAMES: &'static [&'static str] = &[#(#names),*];
+            const TYPES: &'static [(::wasmfusion_udf::data_type::DataType, bool)] = &[
+                #((<#types as #value>::TYPE, <#types as #value>::NULLABLE)),*
+            ];
+            type Builders = #builders;
+
+            unsafe fn builders(call: &mut ::wasmfusion_udf::call::Call<'_>) -> Self::Builders {
+                // SAFETY: by the contract of this function.
+                unsafe { #columns_built }
+            }
+
+            #[inline(always)]
+            unsafe fn push(self, builders: &mut Self::Builders) {
+                // SAFETY: by the contract of this function.
+                unsafe { #(<#types as #value>::push_within(&mut builders #paths, self.#idents);)* }
+            }
+
+            unsafe fn finish(
+                builders: Self::Builders,
+                call: &mut ::wasmfusion_udf::call::Call<'_>,
+            ) -> ::core::result::Result<(), ::wasmfusion_udf::Error> {
+                // SAFETY: by the contract of this function.
+                #(unsafe { ::wasmfusion_udf::columns::finish::<#types>(builders #paths, call, #places) }?;)*
+                ::core::result::Result::Ok(())
             }
         }
 

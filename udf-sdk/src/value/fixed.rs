@@ -89,6 +89,18 @@ impl<T: Fixed> Value for T {
     }
 
     #[inline(always)]
+    fn reserve(builder: &mut FixedBuilder, count: usize) {
+        builder.values.reserve(count * size_of::<T>());
+    }
+
+    #[inline(always)]
+    unsafe fn push_within(builder: &mut FixedBuilder, value: T) {
+        // SAFETY: by the contract of this function.
+        unsafe { builder.values.push_within(value) };
+        builder.length += 1;
+    }
+
+    #[inline(always)]
     fn push_null(builder: &mut FixedBuilder) {
         // SAFETY: every pattern of bits is a value, zeros included.
         Self::push(builder, unsafe { MaybeUninit::zeroed().assume_init() });

@@ -40,6 +40,22 @@ impl<T: Value> Value for Option<T> {
     }
 
     #[inline(always)]
+    fn reserve(builder: &mut Self::Builder, count: usize) {
+        T::reserve(&mut builder.values, count);
+    }
+
+    #[inline(always)]
+    unsafe fn push_within(builder: &mut Self::Builder, value: Option<T>) {
+        builder.validity.push(value.is_some());
+        builder.null_count += usize::from(value.is_none());
+        match value {
+            // SAFETY: by the contract of this function.
+            Some(value) => unsafe { T::push_within(&mut builder.values, value) },
+            None => T::push_null(&mut builder.values),
+        }
+    }
+
+    #[inline(always)]
     fn push_null(builder: &mut Self::Builder) {
         Self::push(builder, None);
     }

@@ -1,5 +1,6 @@
-//! Distances, directions and geohashes on the sphere.
+//! Distances, directions, middles and geohashes on the sphere.
 
+mod centroid;
 mod geohash;
 
 use wasmfusion_udf::prelude::*;

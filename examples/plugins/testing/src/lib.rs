@@ -1,5 +1,9 @@
 //! What the tests of the host need: every way to go wrong, and every way to see NULL.
 
+mod aggregates;
+mod tables;
+mod windows;
+
 use std::cell::Cell;
 use std::hint::black_box;
 
@@ -67,14 +71,16 @@ pub fn eat(mib: i64) -> i64 {
 /// Recurses so many times.
 #[udf]
 pub fn recurse(depth: i64) -> i64 {
+    // Nothing that lies in memory, so that the engine's stack is full before the guest's own; and nothing that could become a loop.
+    #[inline(never)]
     fn down(depth: i64) -> i64 {
         if depth <= 0 {
-            0
+            1
         } else {
-            black_box(down(black_box(depth - 1))) + 1
+            down(depth - 1).wrapping_mul(31) ^ depth
         }
     }
-    down(depth)
+    if down(depth) == 0 { -depth } else { depth }
 }
 
 /// `'null'` for NULL, otherwise the number.

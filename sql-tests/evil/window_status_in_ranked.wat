@@ -1,0 +1,43 @@
+;; A window function that fails in RANKED and does not say why.
+;; kind: ranked
+;; expect at call: failed with status 7 and gave no message
+(module
+  (memory (export "memory") 2)
+  (func (export "wasmfusion_abi_version") (result i32) (i32.const 1))
+  (func (export "wasmfusion_describe") (result i32) (i32.const 1016))
+  ;; The host's region starts at the second page; memory grows to hold it.
+  (func (export "wasmfusion_alloc") (param $size i32) (param $align i32) (result i32)
+    (local $pages i32)
+    (local.set $pages
+      (i32.sub
+        (i32.shr_u (i32.add (local.get $size) (i32.const 131071)) (i32.const 16))
+        (memory.size)))
+    (if (i32.gt_s (local.get $pages) (i32.const 0))
+      (then (if (i32.eq (memory.grow (local.get $pages)) (i32.const -1)) (then (return (i32.const 0))))))
+    (i32.const 65536))
+  ;; The manifest: its address and its length, 151 bytes; then its text.
+  (data (i32.const 1016) "\00\04\00\00\97\00\00\00")
+  (data (i32.const 1024)
+    "{\"name\": \"evil\", \"version\": \"1.0.0\", \"functions\": ["
+    "{\"name\": \"evil\", \"kind\": \"window\", \"window\": \"ranked\", \"params\": [], \"returns\": {\"type\": \"Int64\"}}]}")
+  (func (export "evil") (param $frame i32) (result i32)
+    (local $operation i32)
+    (local.set $operation (i32.load offset=40 (local.get $frame)))
+    ;; RANKED.
+    (if (i32.eq (local.get $operation) (i32.const 1))
+      (then
+        (return (i32.const 7))))
+    (if (i32.load (local.get $frame))
+      (then (call $fill (i32.load offset=12 (local.get $frame)) (i32.load (local.get $frame)))))
+    (i32.const 0))
+  ;; Writes 5 to every row of the column at `array`.
+  (func $fill (param $array i32) (param $rows i32)
+    (local $at i32) (local $end i32)
+    (local.set $at (i32.load offset=4 (i32.load offset=40 (local.get $array))))
+    (local.set $end (i32.add (local.get $at) (i32.mul (local.get $rows) (i32.const 8))))
+    (block $done
+      (loop $next
+        (br_if $done (i32.ge_u (local.get $at) (local.get $end)))
+        (i64.store (local.get $at) (i64.const 5))
+        (local.set $at (i32.add (local.get $at) (i32.const 8)))
+        (br $next)))))
