@@ -117,6 +117,38 @@ fn streams_of_all_partitions_that_are_dropped_stop_their_guests() {
     });
 }
 
+/// Functions of every other kind, which run for ever.
+const SPIN_OTHERWISE: [&str; 6] = [
+    "SELECT spin_forever(value) FROM range(0, 100000)",
+    "SELECT value % 10, spin_forever(value) FROM range(0, 100000) GROUP BY value % 10",
+    "SELECT spin_forever(value) OVER (ORDER BY value ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) FROM range(0, 100000)",
+    "SELECT window_spin(value) OVER (ORDER BY value) FROM range(0, 100000)",
+    "SELECT * FROM spins_after(10)",
+    "SELECT count(*) FROM endless()",
+];
+
+#[test]
+fn aggregates_windows_and_tables_stop_with_their_query() {
+    for sql in SPIN_OTHERWISE {
+        assert_stopped(|| {
+            let runtime = runtime();
+            runtime.block_on(async {
+                let ctx = session(Arc::default()).await.unwrap();
+                for function in ["spin_forever", "window_spin", "spins_after", "endless"] {
+                    let create =
+                        format!("CREATE FUNCTION {function}() LANGUAGE WASM AS 'testing.wasm'");
+                    ctx.wasm_sql(&create).await.unwrap();
+                }
+                let query = ctx.wasm_sql(sql).await.unwrap();
+                let stream = query.execute_stream().await.unwrap();
+                tokio::time::sleep(STARTED_AFTER).await;
+                drop(stream);
+            });
+            runtime
+        });
+    }
+}
+
 #[test]
 fn a_task_that_is_aborted_stops_its_guests() {
     assert_stopped(|| {

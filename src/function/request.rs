@@ -11,9 +11,10 @@ use super::call::Argument;
 use super::frame::{self, ARRAY_BYTES, Ended, FRAME_BYTES, STRUCT_ALIGN, bad_argument, bad_result};
 use crate::columns::{self, Arena, ColumnError};
 use crate::error::Error;
-use crate::instance::{Instance, Values};
-use crate::memory::Record;
+use crate::instance::Instance;
+use crate::memory::{GuestMemory, Record};
 use crate::plugin::FunctionRef;
+use crate::scope::Lease;
 
 /// What goes into a call.
 #[derive(Default)]
@@ -152,25 +153,62 @@ pub(super) struct LaidOut {
     pub(super) results: u32,
 }
 
+/// Where a column of numbers without NULLs lies in the region.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FixedColumn {
+    /// Address of the addresses of validity, which there is none, and of the values.
+    table: u32,
+    /// Address of the values.
+    address: u32,
+    bytes: usize,
+}
+
+impl FixedColumn {
+    /// Writes the column again, with other values; `None` if they are not as many.
+    #[inline]
+    pub(super) fn write(&self, memory: &mut GuestMemory<'_>, values: &[u8]) -> Option<()> {
+        if values.len() != self.bytes {
+            return None;
+        }
+        let table = memory
+            .slice_mut("argument addresses", self.table, 8, 1)
+            .ok()?;
+        table.copy_from_slice(&(u64::from(self.address) << 32).to_le_bytes());
+        memory
+            .slice_mut("argument buffer", self.address, self.bytes, 1)
+            .ok()?
+            .copy_from_slice(values);
+        Some(())
+    }
+}
+
 impl LaidOut {
+    /// Everything from the frame to the last argument's struct, as the guest will find it.
+    pub(super) fn header(self, instance: &mut Instance) -> Option<Box<[u8]>> {
+        let bytes = self.results.checked_sub(self.frame)? as usize;
+        let memory = instance.memory();
+        Some(memory.slice("frame", self.frame, bytes, 1).ok()?.into())
+    }
+
     /// Where the values of the arguments are, which are numbers without NULLs: these. To be asked before the guest has run.
-    pub(super) fn values(
+    pub(super) fn fixed_columns(
         self,
         instance: &mut Instance,
         numbers: &[&[u8]],
-    ) -> Option<SmallVec<[Values; 6]>> {
+    ) -> Option<SmallVec<[FixedColumn; 6]>> {
         let memory = instance.memory();
         let frame: CallFrame = memory.read("frame", self.frame).ok()?;
-        let place = |(place, numbers): (usize, &&[u8])| {
+        let column = |(place, numbers): (usize, &&[u8])| {
             let at = frame.args + ARRAY_BYTES * place as u32;
             let array: ArrowArray = memory.read("argument", at).ok()?;
             let address = memory.address_at("argument addresses", array.buffers, 1);
-            Some(Values {
+            Some(FixedColumn {
+                table: array.buffers,
                 address: address.ok()?,
                 bytes: numbers.len(),
             })
         };
-        numbers.iter().enumerate().map(place).collect()
+        numbers.iter().enumerate().map(column).collect()
     }
 
     /// Makes the call.
@@ -186,6 +224,41 @@ impl LaidOut {
             results: self.results,
         })
     }
+}
+
+/// Calls in an instance that something is held in. After a failure there, nothing more can be had from it.
+#[inline]
+pub(super) fn within<R>(
+    lease: &Lease,
+    function: &FunctionRef,
+    rows: usize,
+    f: impl FnOnce(&mut Instance) -> Result<R, Ended>,
+) -> Result<R, Error> {
+    lease
+        .with(rows, |instance| {
+            if instance.is_spent() {
+                return Err(Ended::Told(Error::Usage(format!(
+                    "function {}: a call in its instance failed before, and what it held is gone; run the query again",
+                    function.id()
+                ))));
+            }
+            let outcome = f(instance);
+            frame::settle(instance, outcome)
+        })
+        .map_err(|ended| ended.into_error(function))
+}
+
+/// Tells the guest that nobody needs a state any more: `tail` says which. What it answers is of no interest, but others may live in the instance.
+pub(super) fn give_back<T: Record>(lease: &Lease, function: &FunctionRef, tail: T) {
+    lease.with(0, |instance| {
+        if !instance.is_spent()
+            && Request::default()
+                .send(instance, function, |_| tail)
+                .is_err()
+        {
+            instance.give_up();
+        }
+    });
 }
 
 impl<T> Reply<T> {

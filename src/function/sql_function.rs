@@ -171,9 +171,14 @@ impl SqlFunction {
         ))
     }
 
-    /// The overload that was declared first.
-    pub(super) fn first(&self) -> &FunctionRef {
-        &self.overloads[0]
+    /// The overload that returns this type, the first declared among several.
+    pub(super) fn returning(&self, data_type: &DataType) -> &FunctionRef {
+        let returns = |overload: &&FunctionRef| {
+            let returns = overload.decl().returns.as_ref();
+            returns.is_some_and(|returns| returns.ty == *data_type)
+        };
+        let found = self.overloads.iter().find(returns);
+        found.unwrap_or(&self.overloads[0])
     }
 
     /// The overload for these types, which cost something to know.

@@ -4,17 +4,16 @@
 //! never called again. This room knows exports and bytes; what the columns in them mean is for others to know.
 
 mod failure;
+mod held;
 mod limiter;
 
-use arrow::array::ArrayRef;
-use arrow::datatypes::DataType;
-use smallvec::SmallVec;
-use wasmfusion_abi::{ArrowArray, BUFFER_ALIGN, Slice};
+use wasmfusion_abi::{BUFFER_ALIGN, Slice};
 use wasmtime::{
     Memory, PoolConcurrencyLimitError, Store, TypedFunc, UpdateDeadline, WasmBacktrace,
 };
 
 pub(crate) use failure::{Failure, Phase};
+pub(crate) use held::{Bound, Layout, Region, Values};
 pub(crate) use limiter::{HostState, MemoryAccount};
 
 use crate::compiled::CompiledModule;
@@ -29,13 +28,6 @@ const HOST_STACK_BYTES: usize = 256 << 10;
 const REGION_BYTES_MIN: u32 = 4 << 10;
 /// Frames of the guest's stack that an error shows.
 const FRAMES_SHOWN_MAX: usize = 8;
-
-/// The host's region in guest memory.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Region {
-    pub(crate) address: u32,
-    pub(crate) size: u32,
-}
 
 /// An instance of a module.
 pub(crate) struct Instance {
@@ -53,50 +45,11 @@ pub(crate) struct Instance {
     spent: bool,
 }
 
-/// What a call writes into the region apart from the values of its columns, kept for the next call of the same shape.
-pub(crate) struct Layout {
-    /// Place of the function in the manifest.
-    pub(crate) place: usize,
-    /// Number of rows.
-    pub(crate) rows: u32,
-    /// Which arguments are constants.
-    pub(crate) constants: u64,
-    /// Address of the frame, with which the header starts.
-    pub(crate) frame: u32,
-    /// The frame and the structs and tables behind it, as bytes.
-    pub(crate) header: Box<[u8]>,
-    /// Where the arguments' values go.
-    pub(crate) arguments: SmallVec<[Values; 6]>,
-    /// Address of the result's struct.
-    pub(crate) result: u32,
-    /// The result's struct as the guest finds it, and where its values are expected, if it is of a type with room for them.
-    pub(crate) prepared: Option<(ArrowArray, Values)>,
-}
-
-/// A buffer of values in guest memory.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Values {
-    pub(crate) address: u32,
-    pub(crate) bytes: usize,
-}
-
 /// The exports that queries call. Apart from the store, so that a call borrows both and clones neither.
 struct Calls {
     alloc: TypedFunc<(u32, u32), u32>,
     /// By place in the manifest; looked up at a function's first call.
     functions: Vec<Option<TypedFunc<u32, i32>>>,
-}
-
-/// A function that was bound in an instance, and to what.
-pub(crate) struct Bound {
-    /// Place of the function in the manifest.
-    pub(crate) place: usize,
-    /// Types of the arguments.
-    pub(crate) types: Vec<DataType>,
-    /// The arguments that were constants.
-    pub(crate) constants: Vec<Option<ArrayRef>>,
-    /// What the guest calls the binding.
-    pub(crate) handle: u32,
 }
 
 impl Instance {

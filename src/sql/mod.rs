@@ -1,5 +1,6 @@
 //! `CREATE FUNCTION … LANGUAGE WASM`, `DROP FUNCTION`, and what a session needs for them.
 
+mod agreement;
 mod create;
 mod drop;
 mod names;

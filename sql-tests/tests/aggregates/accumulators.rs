@@ -29,6 +29,8 @@ type Row = (usize, Option<i64>, Option<bool>);
 #[derive(Clone, Debug)]
 enum Operation {
     Update(Vec<Row>),
+    /// Rows that all count: batches of one size, which the host makes as the one before.
+    UpdateAll(Vec<Row>),
     /// Rows that another accumulator has seen, and that this one gets as states.
     Merge(Vec<Row>),
     /// Rows that become states without being taken in, and come back as such.
@@ -51,9 +53,15 @@ fn rows() -> impl Strategy<Value = Vec<Row>> {
     )
 }
 
+fn whole_rows() -> impl Strategy<Value = Vec<Row>> {
+    let value = (-1_000_i64..1_000).prop_map(Some);
+    vec((0..GROUPS_MAX, value, Just(Some(true))), 16)
+}
+
 fn operation() -> impl Strategy<Value = Operation> {
     prop_oneof![
         4 => rows().prop_map(Operation::Update),
+        4 => whole_rows().prop_map(Operation::UpdateAll),
         2 => rows().prop_map(Operation::Merge),
         2 => rows().prop_map(Operation::Convert),
         1 => (0..GROUPS_MAX).prop_map(Operation::Evaluate),
@@ -108,6 +116,14 @@ fn run(operations: Vec<Operation>) -> Result<(), TestCaseError> {
                 let (values, groups, filter) = columns(&rows);
                 accumulator
                     .update_batch(&[values], &groups, Some(&filter), model.len())
+                    .unwrap();
+                take_in(&mut model, &rows);
+            }
+            Operation::UpdateAll(rows) => {
+                let rows = renumber(&rows, &mut model);
+                let (values, groups, _) = columns(&rows);
+                accumulator
+                    .update_batch(&[values], &groups, None, model.len())
                     .unwrap();
                 take_in(&mut model, &rows);
             }

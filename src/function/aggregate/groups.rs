@@ -59,24 +59,30 @@ impl Groups {
             return Ok(types.iter().map(|ty| new_empty_array(ty)).collect());
         }
         let slot = self.state.get_mut();
-        let state = present(slot.take(), &self.input.function)?;
+        let state = present(slot, &self.input.function)?;
         let columns = state.emit(operation, count, self.total, types)?;
         self.total -= count as u32;
-        if self.total > 0 {
-            *slot = Some(state);
+        if self.total == 0 {
+            *slot = None;
         }
         Ok(columns)
     }
 }
 
-/// The state, made if it is not there.
-fn present(state: Option<State>, function: &FunctionRef) -> Result<State, Error> {
-    if let Some(state) = state {
-        return Ok(state);
+/// The state, made if it is not there. It is large, and stays where it is.
+#[inline]
+fn present<'a>(
+    slot: &'a mut Option<State>,
+    function: &FunctionRef,
+) -> Result<&'a mut State, Error> {
+    match slot {
+        Some(state) => Ok(state),
+        None => {
+            let lease = Lease::own(&function.plugin)
+                .map_err(|failure| failure.into_error(function.id(), function.plugin.limits()))?;
+            Ok(slot.insert(State::create(function, lease)?))
+        }
     }
-    let lease = Lease::own(&function.plugin)
-        .map_err(|failure| failure.into_error(function.id(), function.plugin.limits()))?;
-    State::create(function, lease)
 }
 
 impl GroupsAccumulator for Groups {
@@ -90,8 +96,7 @@ impl GroupsAccumulator for Groups {
         let total = self.reach(total_num_groups)?;
         let prepared = self.input.prepare(values, opt_filter)?;
         let slot = self.state.get_mut();
-        let state = present(slot.take(), &self.input.function)?;
-        let state = slot.insert(state);
+        let state = present(slot, &self.input.function)?;
         let rows = Rows {
             columns: &prepared.columns,
             groups: Some(group_indices),
@@ -109,8 +114,7 @@ impl GroupsAccumulator for Groups {
     ) -> Result<()> {
         let total = self.reach(total_num_groups)?;
         let slot = self.state.get_mut();
-        let state = present(slot.take(), &self.input.function)?;
-        let state = slot.insert(state);
+        let state = present(slot, &self.input.function)?;
         let rows = Rows {
             columns: values,
             groups: Some(group_indices),
@@ -147,8 +151,7 @@ impl GroupsAccumulator for Groups {
         }
         let prepared = self.input.prepare(values, opt_filter)?;
         let mut slot = self.state.lock();
-        let state = present(slot.take(), function)?;
-        let state = slot.insert(state);
+        let state = present(&mut slot, function)?;
         let rows = Rows {
             columns: &prepared.columns,
             groups: None,

@@ -178,11 +178,10 @@ impl AggregateUDFImpl for AggregateFunction {
         true
     }
 
-    fn default_value(&self, _data_type: &DataType) -> Result<ScalarValue> {
-        let function = self.0.first();
-        let returns = function.decl().returns.as_ref();
-        let returns = returns.map_or(DataType::Null, |returns| returns.ty.clone());
-        let field = Arc::new(Field::new(self.0.name(), returns, true));
+    fn default_value(&self, data_type: &DataType) -> Result<ScalarValue> {
+        // All that is known of the overload is what it returns.
+        let function = self.0.returning(data_type);
+        let field = Arc::new(Field::new(self.0.name(), data_type.clone(), true));
         Single::new(Input::new(function, false), &field).evaluate()
     }
 

@@ -45,16 +45,15 @@ impl Single {
 
     fn present(&mut self) -> Result<&mut State, Error> {
         let function = &self.input.function;
-        let state = match self.state.take() {
-            Some(state) => state,
-            None => {
+        match &mut self.state {
+            Some(state) => Ok(state),
+            slot => {
                 let lease = Lease::shared(&function.plugin).map_err(|failure| {
                     failure.into_error(function.id(), function.plugin.limits())
                 })?;
-                State::create(function, lease)?
+                Ok(slot.insert(State::create(function, lease)?))
             }
-        };
-        Ok(self.state.insert(state))
+        }
     }
 
     fn take_in(&mut self, operation: u32, values: &[ArrayRef]) -> Result<()> {

@@ -8,15 +8,15 @@ use datafusion::arrow::buffer::BooleanBuffer;
 use datafusion::arrow::compute::concat;
 use datafusion::arrow::datatypes::DataType;
 use smallvec::SmallVec;
-use wasmfusion_abi::{AggregateCall, CallFrame};
+use wasmfusion_abi::AggregateCall;
 
 use super::declaration;
 use crate::columns::{self, ColumnError};
 use crate::error::{Error, Result};
 use crate::function::call::Argument;
 use crate::function::frame::{self, Ended, FRAME_BYTES, bad_result};
-use crate::function::request::{Extras, LaidOut, Reply, Request};
-use crate::instance::{Instance, Region, Values};
+use crate::function::request::{self, Extras, FixedColumn, LaidOut, Reply, Request};
+use crate::instance::{Instance, Region};
 use crate::module::ParamType;
 use crate::plugin::FunctionRef;
 use crate::scope::Lease;
@@ -46,9 +46,11 @@ pub(super) struct State {
 #[derive(Debug)]
 struct Kept {
     operation: u32,
+    rows: usize,
     laid_out: LaidOut,
-    frame: CallFrame,
-    values: SmallVec<[Values; 6]>,
+    /// Everything from the frame to the last argument's struct. Others write there in the meantime, as the region belongs to all.
+    header: Box<[u8]>,
+    columns: SmallVec<[FixedColumn; 6]>,
     /// Address of the groups' numbers; 0 if there are none.
     group_ids: u32,
     region: Region,
@@ -84,12 +86,10 @@ impl State {
 
     /// Takes rows of arguments in, or out if the operation is [`AggregateCall::RETRACT`].
     pub(super) fn update(&mut self, operation: u32, rows: Rows<'_>) -> Result<()> {
-        if let Some(kept) = self.kept.take() {
-            let repeated = self.repeat(&kept, operation, rows);
-            self.kept = Some(kept);
-            if let Some(outcome) = repeated {
-                return outcome;
-            }
+        if let Some(kept) = &self.kept
+            && let Some(outcome) = self.repeat(kept, operation, rows)
+        {
+            return outcome;
         }
         let targets: Types<'_> = params(&self.function, rows.columns).collect();
         let kept = self.take_in(operation, rows, &targets)?;
@@ -100,11 +100,11 @@ impl State {
     /// Makes the same call as before with other values, if the rows are as many and their columns are numbers without NULLs.
     #[inline]
     fn repeat(&self, kept: &Kept, operation: u32, rows: Rows<'_>) -> Option<Result<()>> {
-        let count = kept.frame.rows as usize;
+        let count = kept.rows;
         let same = kept.operation == operation
             && rows.filter.is_none()
             && rows.groups.is_some() == (kept.group_ids != 0)
-            && rows.columns.len() == kept.values.len()
+            && rows.columns.len() == kept.columns.len()
             && rows.columns.iter().all(|column| column.len() == count);
         if !same {
             return None;
@@ -115,15 +115,9 @@ impl State {
             }
             let mut memory = instance.memory();
             let targets = params(&self.function, rows.columns);
-            for ((column, buffer), target) in rows.columns.iter().zip(&kept.values).zip(targets) {
+            for ((column, place), target) in rows.columns.iter().zip(&kept.columns).zip(targets) {
                 let values = columns::fixed_values(column.as_ref(), target)?;
-                if values.len() != buffer.bytes {
-                    return None;
-                }
-                memory
-                    .slice_mut("argument buffer", buffer.address, buffer.bytes, 1)
-                    .ok()?
-                    .copy_from_slice(values);
+                place.write(&mut memory, values)?;
             }
             if let Some(groups) = rows.groups {
                 let ids =
@@ -138,7 +132,10 @@ impl State {
                 ..AggregateCall::default()
             };
             let frame_at = kept.laid_out.frame;
-            memory.write("frame", frame_at, &kept.frame).ok()?;
+            memory
+                .slice_mut("frame", frame_at, kept.header.len(), 1)
+                .ok()?
+                .copy_from_slice(&kept.header);
             memory.write("call", frame_at + FRAME_BYTES, &tail).ok()?;
             let reply = kept.laid_out.send(instance, &self.function);
             let outcome = reply.map(|reply| self.note(instance, &reply));
@@ -198,8 +195,9 @@ impl State {
             let kept = numbers.and_then(|numbers| {
                 Some(Kept {
                     operation,
-                    frame: instance.memory().read("frame", laid_out.frame).ok()?,
-                    values: laid_out.values(instance, &numbers)?,
+                    rows: length,
+                    header: laid_out.header(instance)?,
+                    columns: laid_out.fixed_columns(instance, &numbers)?,
                     laid_out,
                     group_ids,
                     region: instance.current_region(),
@@ -386,21 +384,12 @@ impl State {
         self.live_bytes.store(bytes, Ordering::Relaxed);
     }
 
-    /// Calls in the instance, which is not called again after a broken promise.
     fn within<R>(
         &self,
         rows: usize,
         f: impl FnOnce(&mut Instance) -> Result<R, Ended>,
     ) -> Result<R> {
-        self.lease
-            .with(rows, |instance| {
-                if instance.is_spent() {
-                    return Err(Ended::Told(gone(&self.function)));
-                }
-                let outcome = f(instance);
-                frame::settle(instance, outcome)
-            })
-            .map_err(|ended| ended.into_error(&self.function))
+        request::within(&self.lease, &self.function, rows, f)
     }
 
     #[cold]
@@ -415,26 +404,12 @@ impl State {
 
 impl Drop for State {
     fn drop(&mut self) {
-        let Self {
-            function,
-            lease,
-            handle,
-            ..
-        } = self;
-        // Others may live in the instance. What it says is of no interest any more.
-        lease.with(0, |instance| {
-            if instance.is_spent() {
-                return;
-            }
-            let dropped = Request::default().send(instance, function, |_| AggregateCall {
-                operation: AggregateCall::DROP,
-                state: *handle,
-                ..AggregateCall::default()
-            });
-            if dropped.is_err() {
-                instance.give_up();
-            }
-        });
+        let tail = AggregateCall {
+            operation: AggregateCall::DROP,
+            state: self.handle,
+            ..AggregateCall::default()
+        };
+        request::give_back(&self.lease, &self.function, tail);
     }
 }
 
@@ -449,15 +424,6 @@ fn params<'a>(
         // Refused in a manifest.
         ParamType::Any => column.data_type(),
     })
-}
-
-/// What a caller is told who goes on after a failure.
-#[cold]
-fn gone(function: &FunctionRef) -> Error {
-    Error::Usage(format!(
-        "function {}: a call in its instance failed before, and its states are gone with it; run the query again",
-        function.id()
-    ))
 }
 
 fn arguments(columns: &[ArrayRef]) -> Arguments<'_> {

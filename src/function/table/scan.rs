@@ -11,15 +11,15 @@ use wasmfusion_abi::TableCall;
 
 use super::TableCallSite;
 use crate::columns::ColumnError;
-use crate::error::Error;
 use crate::function::call::Argument;
 use crate::function::frame::{self, Ended, bad_result};
-use crate::function::request::Request;
+use crate::function::request::{self, Request};
 use crate::function::{bind, signature};
-use crate::instance::Instance;
 use crate::module::Nulls;
 use crate::scope::Lease;
 
+/// Most rows that the guest is asked for at once, whatever the session's batch size.
+const BATCH_ROWS_MAX: usize = 64 << 10;
 /// No limit on the rows of a scan.
 const UNLIMITED: u64 = u64::MAX;
 
@@ -64,7 +64,7 @@ impl Scan {
             schema,
             projection,
             wanted,
-            batch_rows,
+            batch_rows: batch_rows.min(BATCH_ROWS_MAX),
             progress: Progress::Begins,
         }
     }
@@ -95,7 +95,7 @@ impl Scan {
             .collect();
         let lease = Lease::shared(&function.plugin)
             .map_err(|failure| failure.into_error(function.id(), function.plugin.limits()))?;
-        let handle = self.within(&lease, 0, |instance| {
+        let handle = request::within(&lease, function, 0, |instance| {
             let bound = if function.decl().bind {
                 let row = DataType::Struct(self.table.fields().clone());
                 let row = Field::new("", row, false);
@@ -141,7 +141,7 @@ impl Scan {
             result_rows: rows,
             ..Request::default()
         };
-        let (columns, count) = self.within(&open.lease, rows as usize, |instance| {
+        let (columns, count) = request::within(&open.lease, function, rows as usize, |instance| {
             let reply = request.send(instance, function, |_| TableCall {
                 operation: TableCall::NEXT,
                 state: open.handle,
@@ -191,21 +191,6 @@ impl Scan {
         Ok(Some(batch))
     }
 
-    fn within<R>(
-        &self,
-        lease: &Lease,
-        rows: usize,
-        f: impl FnOnce(&mut Instance) -> Result<R, Ended>,
-    ) -> Result<R, Error> {
-        let function = &self.call.function;
-        lease
-            .with(rows, |instance| {
-                let outcome = f(instance);
-                frame::settle(instance, outcome)
-            })
-            .map_err(|ended| ended.into_error(function))
-    }
-
     /// Tells the guest that nobody wants more.
     fn close(&mut self) {
         let Progress::Open(Open { lease, handle }) =
@@ -213,19 +198,12 @@ impl Scan {
         else {
             return;
         };
-        lease.with(0, |instance| {
-            if instance.is_spent() {
-                return;
-            }
-            let closed = Request::default().send(instance, &self.call.function, |_| TableCall {
-                operation: TableCall::CLOSE,
-                state: handle,
-                ..TableCall::default()
-            });
-            if closed.is_err() {
-                instance.give_up();
-            }
-        });
+        let tail = TableCall {
+            operation: TableCall::CLOSE,
+            state: handle,
+            ..TableCall::default()
+        };
+        request::give_back(&lease, &self.call.function, tail);
     }
 }
 

@@ -129,27 +129,6 @@ impl WindowFunctionCall {
             .map_err(|failure| failure.into_error(function.id(), function.plugin.limits()))
     }
 
-    /// Calls in an instance, which is not called again after a broken promise.
-    pub(super) fn within<R>(
-        &self,
-        lease: &Lease,
-        rows: usize,
-        f: impl FnOnce(&mut Instance) -> Result<R, Ended>,
-    ) -> Result<R, Error> {
-        lease
-            .with(rows, |instance| {
-                if instance.is_spent() {
-                    return Err(Ended::Told(Error::Usage(format!(
-                        "function {}: a call in its instance failed before; run the query again",
-                        self.function.id()
-                    ))));
-                }
-                let outcome = f(instance);
-                frame::settle(instance, outcome)
-            })
-            .map_err(|ended| ended.into_error(&self.function))
-    }
-
     /// A number of rows as the interface has it.
     pub(super) fn rows(&self, rows: usize) -> Result<u32, Error> {
         u32::try_from(rows).map_err(|_| {

@@ -11,7 +11,7 @@ use wasmfusion_abi::WindowCall;
 use super::call::WindowFunctionCall;
 use crate::error::Error;
 use crate::function::frame::{self, ARRAY_BYTES, FRAME_BYTES};
-use crate::function::request::{LaidOut, Request};
+use crate::function::request::{self, LaidOut, Request};
 use crate::instance::Instance;
 
 /// Bytes of the addresses of validity and values, which lie behind the struct of a result of fixed width.
@@ -63,7 +63,7 @@ impl Framed {
             end,
             ..WindowCall::default()
         };
-        call.within(&lease, 1, |instance| {
+        request::within(&lease, function, 1, |instance| {
             let there = resident
                 .take()
                 .filter(|resident| resident.holds(instance, values));

@@ -10,7 +10,7 @@ use wasmfusion_abi::WindowCall;
 use super::call::WindowFunctionCall;
 use crate::error::Error;
 use crate::function::frame;
-use crate::function::request::Request;
+use crate::function::request::{self, Request};
 use crate::scope::Lease;
 
 /// Asks for the rows of a partition as they come. DataFusion wants them one by one; the guest computes all that are there.
@@ -42,7 +42,7 @@ impl Streaming {
     fn start(&mut self) -> Result<(), Error> {
         if self.state.is_none() {
             let lease = self.call.lease()?;
-            let handle = self.call.within(&lease, 0, |instance| {
+            let handle = request::within(&lease, &self.call.function, 0, |instance| {
                 let create = |_| WindowCall {
                     operation: WindowCall::CREATE,
                     ..WindowCall::default()
@@ -64,7 +64,7 @@ impl Streaming {
         };
         let arguments = call.arguments(values, Some(&rows))?;
         let count = call.rows(rows.len())?;
-        call.within(&state.lease, rows.len(), |instance| {
+        request::within(&state.lease, &call.function, rows.len(), |instance| {
             let request = Request {
                 rows: count,
                 flags: call.flags,
@@ -91,20 +91,12 @@ impl Streaming {
         let Some(State { lease, handle }) = self.state.take() else {
             return;
         };
-        let function = &self.call.function;
-        lease.with(0, |instance| {
-            if instance.is_spent() {
-                return;
-            }
-            let dropped = Request::default().send(instance, function, |_| WindowCall {
-                operation: WindowCall::DROP,
-                state: handle,
-                ..WindowCall::default()
-            });
-            if dropped.is_err() {
-                instance.give_up();
-            }
-        });
+        let tail = WindowCall {
+            operation: WindowCall::DROP,
+            state: handle,
+            ..WindowCall::default()
+        };
+        request::give_back(&lease, &self.call.function, tail);
     }
 }
 

@@ -9,7 +9,7 @@ use wasmfusion_abi::WindowCall;
 
 use super::call::WindowFunctionCall;
 use crate::function::frame;
-use crate::function::request::Request;
+use crate::function::request::{self, Request};
 
 /// Asks for all rows of a partition at once.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ impl Whole {
         }
         let arguments = call.arguments(values, None)?;
         let count = call.rows(rows)?;
-        let column = call.within(&call.fresh_lease()?, rows, |instance| {
+        let column = request::within(&call.fresh_lease()?, &call.function, rows, |instance| {
             let request = Request {
                 rows: count,
                 flags: call.flags,

@@ -4,6 +4,7 @@
 //! checked without the module; [`Manifest::check_exports`] checks the rest.
 
 mod json;
+mod kind;
 mod overloads;
 mod types;
 
