@@ -89,6 +89,14 @@ pub enum Error {
         /// Function and plugin.
         function: FunctionId,
     },
+    /// What the function held from call to call is gone, because of an earlier failure in the same stream of the same query.
+    #[error("function {function}: what it held is gone, because an earlier call failed: {reason}")]
+    Gone {
+        /// Function and plugin.
+        function: FunctionId,
+        /// The earlier failure.
+        reason: String,
+    },
     /// What the user wrote does not fit.
     #[error("{0}")]
     Usage(String),

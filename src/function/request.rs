@@ -234,31 +234,40 @@ pub(super) fn within<R>(
     rows: usize,
     f: impl FnOnce(&mut Instance) -> Result<R, Ended>,
 ) -> Result<R, Error> {
-    lease
-        .with(rows, |instance| {
-            if instance.is_spent() {
-                return Err(Ended::Told(Error::Usage(format!(
-                    "function {}: a call in its instance failed before, and what it held is gone; run the query again",
-                    function.id()
-                ))));
-            }
-            let outcome = f(instance);
-            frame::settle(instance, outcome)
-        })
-        .map_err(|ended| ended.into_error(function))
+    if let Some(reason) = lease.failure() {
+        return Err(gone(function, reason));
+    }
+    let (outcome, spent) = lease.with(rows, |instance| {
+        let outcome = f(instance);
+        (frame::settle(instance, outcome), instance.is_spent())
+    });
+    outcome.map_err(|ended| {
+        let error = ended.into_error(function);
+        if spent {
+            lease.fail(&error);
+        }
+        error
+    })
 }
 
-/// Tells the guest that nobody needs a state any more: `tail` says which. What it answers is of no interest, but others may live in the instance.
+#[cold]
+fn gone(function: &FunctionRef, reason: &str) -> Error {
+    Error::Gone {
+        function: function.id(),
+        reason: reason.to_owned(),
+    }
+}
+
+/// Tells the guest that nobody needs a state any more: `tail` says which. If that ends its instance, the next call in it says why; what
+/// else it answers is of no interest.
 pub(super) fn give_back<T: Record>(lease: &Lease, function: &FunctionRef, tail: T) {
-    lease.with(0, |instance| {
-        if !instance.is_spent()
-            && Request::default()
-                .send(instance, function, |_| tail)
-                .is_err()
-        {
-            instance.give_up();
-        }
-    });
+    if lease.failure().is_none() {
+        let answer = within(lease, function, 0, |instance| {
+            Request::default().send(instance, function, |_| tail)
+        });
+        // `within` has kept the reason.
+        drop(answer);
+    }
 }
 
 impl<T> Reply<T> {

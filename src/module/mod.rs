@@ -34,11 +34,13 @@ pub use error::ModuleError;
 pub use info::{AbiVersion, ExternType, Import, ModuleInfo, Signature};
 pub use inspect::{CustomSection, Export, Inspection, MemoryUse, Producer, ProposalUse, TableUse};
 pub use instrument::{Probes, START_EXPORT, WATCH_EXPORT, instrument};
+pub(crate) use manifest::check_column_names;
 pub use manifest::{
     Column, Example, FunctionDecl, FunctionKind, Manifest, ManifestError, Nulls, Param, ParamType,
     Returns, Volatility, WindowMode, signature_text,
 };
 pub use source::ModuleSource;
 pub use symbols::{Frame, Symbolizer};
+pub(crate) use text::escape_cut;
 pub use text::{escape, escape_lines};
 pub use validate::validate;

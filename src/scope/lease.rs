@@ -4,8 +4,8 @@
 //! accumulator to another thread. A scope shares one instance among all small states; a large state has one for itself, so that
 //! dropping it gives all of its memory back.
 
-use std::fmt;
-use std::sync::Arc;
+use std::fmt::{self, Display};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 
@@ -19,6 +19,8 @@ pub(crate) struct Lease(Arc<Leased>);
 
 struct Leased {
     instance: Mutex<Instance>,
+    /// Why the instance cannot be called any more.
+    failure: OnceLock<String>,
     metrics: Option<ScopeMetrics>,
 }
 
@@ -30,7 +32,7 @@ impl Lease {
             let Some(scope) = current.as_deref_mut() else {
                 return Self::new(&StreamScope::default(), plugin, true);
             };
-            scope.shared.retain(|(_, lease)| !lease.is_spent());
+            // Also if a call in it has failed: then so do all that follow, and the query ends.
             let there = scope
                 .shared
                 .iter()
@@ -55,6 +57,7 @@ impl Lease {
     fn new(scope: &StreamScope, plugin: &Arc<Plugin>, charged: bool) -> Result<Self, Failure> {
         Ok(Self(Arc::new(Leased {
             instance: Mutex::new(scope.make(plugin, charged)?),
+            failure: OnceLock::new(),
             metrics: scope.metrics.clone(),
         })))
     }
@@ -73,9 +76,16 @@ impl Lease {
         self.0.instance.lock().memory_bytes()
     }
 
-    /// Whether a call has failed in the instance: nothing more can be had from it.
-    pub(crate) fn is_spent(&self) -> bool {
-        self.0.instance.lock().is_spent()
+    /// Why nothing more can be had from the instance, if a call in it has failed.
+    #[inline]
+    pub(crate) fn failure(&self) -> Option<&str> {
+        self.0.failure.get().map(String::as_str)
+    }
+
+    /// Makes the instance's last call fail for good, for this reason. The first one counts.
+    #[cold]
+    pub(crate) fn fail(&self, reason: impl Display) {
+        let _ = self.0.failure.set(reason.to_string());
     }
 }
 

@@ -35,21 +35,18 @@ pub(super) struct Buffered {
 }
 
 impl Buffered {
-    pub(super) fn new(single: Single, args: &AccumulatorArgs<'_>) -> Result<Self> {
-        let mut ordering = Vec::with_capacity(args.order_bys.len());
-        for order in args.order_bys {
-            ordering.push(order.expr.return_field(args.schema)?);
-        }
-        // A function that does not care for an order is given no columns to order by.
-        let ordering = match args.order_bys {
-            [] => &[],
-            _ => ordering.as_slice(),
-        };
+    /// `ordered` says whether an order means something to the function. Where it does not, DataFusion gives no columns to order by.
+    pub(super) fn new(single: Single, args: &AccumulatorArgs<'_>, ordered: bool) -> Result<Self> {
+        let order_bys = if ordered { args.order_bys } else { &[] };
+        let ordering = order_bys
+            .iter()
+            .map(|order| order.expr.return_field(args.schema))
+            .collect::<Result<Vec<_>>>()?;
         Ok(Self {
-            fields: fields(args.expr_fields, ordering),
+            fields: fields(args.expr_fields, &ordering),
             single,
             distinct: args.is_distinct,
-            order: args.order_bys.iter().map(|order| order.options).collect(),
+            order: order_bys.iter().map(|order| order.options).collect(),
             batches: Vec::new(),
             rows: 0,
             distinct_rows: 0,

@@ -29,6 +29,7 @@ use self::groups::Groups;
 use self::rows::Input;
 use self::single::Single;
 use super::SqlFunction;
+use crate::error::Error;
 use crate::module::{Column, FunctionKind};
 use crate::plugin::FunctionRef;
 
@@ -121,7 +122,8 @@ impl AggregateUDFImpl for AggregateFunction {
         let function = self.overload(args.input_fields)?;
         let ordered = self.is_ordered() && !args.ordering_fields.is_empty();
         if args.is_distinct || ordered {
-            let field = Buffered::state_field(args.input_fields, args.ordering_fields);
+            let ordering = if ordered { args.ordering_fields } else { &[] };
+            let field = Buffered::state_field(args.input_fields, ordering);
             let name = format_state_name(args.name, field.name());
             return Ok(vec![Arc::new(field.with_name(name))]);
         }
@@ -135,9 +137,30 @@ impl AggregateUDFImpl for AggregateFunction {
     fn accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
         let single = Single::new(self.input(&args)?, &args.return_field);
         if is_buffered(&args, self.is_ordered()) {
-            return Ok(Box::new(Buffered::new(single, &args)?));
+            return Ok(Box::new(Buffered::new(single, &args, self.is_ordered())?));
         }
         Ok(Box::new(single))
+    }
+
+    fn create_sliding_accumulator(
+        &self,
+        args: AccumulatorArgs<'_>,
+    ) -> Result<Box<dyn Accumulator>> {
+        let function = self.overload(args.expr_fields)?;
+        let slides = declaration(function).1;
+        if slides && !is_buffered(&args, self.is_ordered()) {
+            return self.accumulator(args);
+        }
+        let problem = if slides {
+            "DISTINCT and ORDER BY cannot be taken back"
+        } else {
+            "it does not declare `retract`"
+        };
+        Err(Error::Usage(format!(
+            "function {}: rows cannot be taken out of it again, so its frame cannot slide ({problem}); let the frame begin with UNBOUNDED PRECEDING",
+            function.id()
+        ))
+        .into())
     }
 
     fn groups_accumulator_supported(&self, args: AccumulatorArgs<'_>) -> bool {

@@ -14,7 +14,7 @@ use super::declaration;
 use crate::columns::{self, ColumnError};
 use crate::error::{Error, Result};
 use crate::function::call::Argument;
-use crate::function::frame::{self, Ended, FRAME_BYTES, bad_result};
+use crate::function::frame::{Ended, FRAME_BYTES, bad_result};
 use crate::function::request::{self, Extras, FixedColumn, LaidOut, Reply, Request};
 use crate::instance::{Instance, Region};
 use crate::module::ParamType;
@@ -106,11 +106,11 @@ impl State {
             && rows.groups.is_some() == (kept.group_ids != 0)
             && rows.columns.len() == kept.columns.len()
             && rows.columns.iter().all(|column| column.len() == count);
-        if !same {
+        if !same || self.lease.failure().is_some() {
             return None;
         }
-        self.lease.with(count, |instance| {
-            if instance.is_spent() || !instance.has_region(kept.region) {
+        let repeated = self.lease.with(count, |instance| {
+            if !instance.has_region(kept.region) {
                 return None;
             }
             let mut memory = instance.memory();
@@ -137,9 +137,14 @@ impl State {
                 .ok()?
                 .copy_from_slice(&kept.header);
             memory.write("call", frame_at + FRAME_BYTES, &tail).ok()?;
-            let reply = kept.laid_out.send(instance, &self.function);
-            let outcome = reply.map(|reply| self.note(instance, &reply));
-            Some(frame::settle(instance, outcome).map_err(|e| e.into_error(&self.function)))
+            Some(kept.laid_out.send(instance, &self.function).map(|reply| {
+                self.note(instance, &reply);
+            }))
+        })?;
+        // The way of all failures.
+        Some(match repeated {
+            Ok(()) => Ok(()),
+            Err(ended) => self.within(0, |_| Err(ended)),
         })
     }
 
@@ -255,6 +260,11 @@ impl State {
         if parts.len() == 1 {
             return Ok(parts.swap_remove(0));
         }
+        self.joined(&parts)
+    }
+
+    /// Columns that came in parts, as many in each.
+    fn joined(&self, parts: &[Vec<ArrayRef>]) -> Result<Vec<ArrayRef>> {
         let column = |place: usize| {
             let parts: Vec<_> = parts.iter().map(|part| part[place].as_ref()).collect();
             concat(&parts).map_err(|error| Error::Host {
@@ -265,7 +275,8 @@ impl State {
                 reason: error.to_string(),
             })
         };
-        (0..types.len()).map(column).collect()
+        let columns = parts.first().map_or(0, Vec::len);
+        (0..columns).map(column).collect()
     }
 
     fn results(
@@ -367,7 +378,12 @@ impl State {
     ) -> AggregateCall {
         AggregateCall {
             operation,
-            state: self.handle,
+            // Nothing is taken in by a conversion.
+            state: if operation == AggregateCall::CONVERT {
+                0
+            } else {
+                self.handle
+            },
             groups: total,
             group_ids: extras.indices,
             filter: extras.bits,

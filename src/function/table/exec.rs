@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{Result, internal_err};
+use datafusion::common::{Result, ScalarValue, internal_err};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
 use datafusion::physical_plan::coop::cooperative;
@@ -19,6 +19,7 @@ use futures::stream;
 
 use super::TableCallSite;
 use super::scan::Scan;
+use crate::module;
 
 /// Reads the rows of a table function.
 #[derive(Clone, Debug)]
@@ -67,7 +68,7 @@ impl TableExec {
 
 impl DisplayAs for TableExec {
     fn fmt_as(&self, t: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let args: Vec<String> = self.call.args.iter().map(ToString::to_string).collect();
+        let args: Vec<String> = self.call.args.iter().map(shown).collect();
         let call = format!("{}({})", self.call.name, args.join(", "));
         match t {
             DisplayFormatType::TreeRender => {
@@ -155,5 +156,13 @@ impl ExecutionPlan for TableExec {
 
     fn fetch(&self) -> Option<usize> {
         self.fetch
+    }
+}
+
+/// An argument as SQL would have it: texts in quotes, so that `'3'` is not taken for 3.
+fn shown(value: &ScalarValue) -> String {
+    match value.try_as_str() {
+        Some(Some(text)) => format!("'{}'", module::escape(text).replace('\'', "''")),
+        _ => value.to_string(),
     }
 }

@@ -18,8 +18,11 @@ use datafusion::physical_plan::ExecutionPlan;
 pub(crate) use self::exec::TableExec;
 use super::{SqlFunction, bind};
 use crate::error::Error;
-use crate::module::{FunctionKind, ParamType};
+use crate::module::{self, FunctionKind, ParamType};
 use crate::plugin::FunctionRef;
+
+/// How much is shown of why an argument is not a constant, in bytes.
+const REASON_BYTES_MAX: usize = 160;
 
 /// A plugin's table function.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -66,7 +69,14 @@ impl TableFunction {
                     ColumnarValue::Array(array) => ScalarValue::try_from_array(&array, 0),
                 }
             })
-            .map_err(|error| refused(format!(" ({})", error.strip_backtrace())))?;
+            .map_err(|error| {
+                // Of an expression that needs rows, DataFusion shows all it knows.
+                let reason = error.strip_backtrace();
+                refused(format!(
+                    " ({})",
+                    module::escape_cut(&reason, REASON_BYTES_MAX)
+                ))
+            })?;
         Ok(value)
     }
 }
@@ -121,7 +131,7 @@ fn schema(function: &FunctionRef, args: &[ScalarValue]) -> Result<SchemaRef> {
         columns: Some(columns),
     } = &function.decl().kind
     {
-        let field = |c: &crate::module::Column| Field::new(&c.name, c.ty.clone(), c.nullable);
+        let field = |c: &module::Column| Field::new(&c.name, c.ty.clone(), c.nullable);
         return Ok(Arc::new(Schema::new(
             columns.iter().map(field).collect::<Fields>(),
         )));
@@ -131,6 +141,13 @@ fn schema(function: &FunctionRef, args: &[ScalarValue]) -> Result<SchemaRef> {
     let bound = bind::result_type(function, &types, &constants)?;
     match bound.data_type() {
         DataType::Struct(fields) if !fields.is_empty() => {
+            let names = fields.iter().map(|field| field.name().as_str());
+            module::check_column_names(names).map_err(|problem| {
+                Error::Usage(format!(
+                    "table function {}: the columns that wasmfusion_bind returned: {problem}; this is a fault of the plugin, tell its author",
+                    function.id()
+                ))
+            })?;
             Ok(Arc::new(Schema::new(fields.clone())))
         }
         found => Err(Error::Usage(format!(

@@ -1,5 +1,7 @@
 //! What only functions of one kind say in a manifest.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 
 use super::json::{PARAMS_MAX, RawFunction, check_label};
@@ -171,4 +173,20 @@ fn columns(
         }
     }
     Ok(columns)
+}
+
+/// Checks the names of columns that do not come from a manifest by the manifest's rules. The problem, if there is one.
+pub(crate) fn check_column_names<'a>(names: impl Iterator<Item = &'a str>) -> Result<(), String> {
+    let mut seen = BTreeSet::new();
+    for name in names {
+        let place = format!("column `{}`", text::name(name));
+        check_label(&place, name).map_err(|error| error.to_string())?;
+        if !seen.insert(name) {
+            return Err(format!("{place}: two columns have this name"));
+        }
+    }
+    if seen.len() > PARAMS_MAX {
+        return Err(format!("{} columns, more than {PARAMS_MAX}", seen.len()));
+    }
+    Ok(())
 }

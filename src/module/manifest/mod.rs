@@ -18,6 +18,7 @@ use super::text;
 use crate::limits::Limits;
 use crate::memory::MemoryError;
 
+pub(crate) use kind::check_column_names;
 pub use types::ParamType;
 
 /// What a plugin says of itself.

@@ -33,14 +33,14 @@ pub fn backwards(values: Column<'_, i64>) -> Vec<i64> {
 }
 
 /// The argument itself, of whatever type it is.
-#[udwf(bind = prepare_same)]
-pub fn same(_: &(), value: AnyColumn<'_>, out: &mut AnyOutput<'_>) -> Result<(), Error> {
+#[udwf(bind = prepare_window_same)]
+pub fn window_same(_: &(), value: AnyColumn<'_>, out: &mut AnyOutput<'_>) -> Result<(), Error> {
     out.echo(&value)
 }
 
-fn prepare_same(binding: &Binding<'_>) -> Result<Prepared<()>, &'static str> {
+fn prepare_window_same(binding: &Binding<'_>) -> Result<Prepared<()>, &'static str> {
     let returns = binding.types().first().cloned();
-    let returns = returns.ok_or("same takes one argument")?;
+    let returns = returns.ok_or("window_same takes one argument")?;
     Ok(Prepared { returns, state: () })
 }
 
