@@ -119,7 +119,7 @@ fn functions_of(plan: &dyn ExecutionPlan) -> Result<Arc<[String]>> {
         (_, Some(window)) => window.window_expr(),
         _ => &[],
     };
-    found.extend(windows.iter().filter_map(|window| label_of_window(window)));
+    found.extend(windows.iter().filter_map(label_of_window));
     if let Some(table) = plan.downcast_ref::<TableExec>() {
         found.insert(table.label().to_owned());
     }

@@ -9,7 +9,7 @@ use datafusion::arrow::datatypes::DataType;
 use crate::error::Result;
 use crate::function::call;
 use crate::function::signature;
-use crate::module::{Nulls, ParamType};
+use crate::module::{Nulls, Param, ParamType};
 use crate::plugin::FunctionRef;
 
 /// How the arguments of one aggregate in a query reach its function.
@@ -64,13 +64,15 @@ impl Input {
 
     /// The types that the arguments cross as.
     pub(super) fn targets(&self) -> Vec<&DataType> {
-        let exact = |ty| match ty {
-            &ParamType::Exact(ref target) => target,
-            // Refused in a manifest.
-            ParamType::Any => &DataType::Null,
-        };
-        let params = &self.function.decl().params;
-        params.iter().map(|param| exact(&param.ty)).collect()
+        self.function.decl().params.iter().map(exact).collect()
+    }
+}
+
+fn exact(param: &Param) -> &DataType {
+    match &param.ty {
+        ParamType::Exact(target) => target,
+        // Refused in a manifest.
+        ParamType::Any => &DataType::Null,
     }
 }
 
