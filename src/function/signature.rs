@@ -87,6 +87,11 @@ pub(super) fn param(function: &FunctionDecl, place: usize) -> Option<&Param> {
     }
 }
 
+/// Whether an argument of one type can become a parameter of another.
+pub(super) fn accepts(from: &DataType, to: &DataType) -> bool {
+    fit(from, &ParamType::Exact(to.clone())).is_some()
+}
+
 fn fit(from: &DataType, to: &ParamType) -> Option<Fit> {
     let ParamType::Exact(to) = to else {
         return Some(Fit::AsIs);

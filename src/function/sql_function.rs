@@ -8,7 +8,7 @@ use datafusion::logical_expr::{DocSection, Documentation, Signature, Volatility}
 
 use super::signature;
 use crate::error::Error;
-use crate::module::{self, FunctionDecl, FunctionKind, signature_text};
+use crate::module::{self, FunctionDecl, FunctionKind, ParamType, signature_text};
 use crate::plugin::{FunctionRef, Plugin};
 
 /// The functions of one name in a plugin, as one SQL function.
@@ -155,13 +155,14 @@ impl SqlFunction {
             .map(|decl| signature_as(&self.name, decl))
             .collect();
         expected.dedup();
-        let advice = if self
+        let wanted = self
             .declarations()
-            .any(|decl| signature::takes(decl, arg_types.len()))
-        {
-            "cast the arguments, for instance with CAST(x AS DOUBLE)"
-        } else {
-            "check the number of arguments"
+            .find(|decl| signature::takes(decl, arg_types.len()))
+            .map(|decl| misfit(decl, arg_types));
+        let advice = match wanted {
+            Some(Some(ty)) => format!("cast the arguments, for instance with {}", cast(ty)),
+            Some(None) => "cast the arguments".to_owned(),
+            None => "check the number of arguments".to_owned(),
         };
         Error::Usage(format!(
             "function {} (plugin {}) was called with {found}, but takes {}; {advice}",
@@ -283,4 +284,35 @@ fn documentation(name: &str, overloads: &[FunctionRef]) -> Documentation {
         }
     }
     builder.build()
+}
+
+/// The type of the first parameter that does not fit its argument.
+fn misfit<'a>(decl: &'a FunctionDecl, arg_types: &[DataType]) -> Option<&'a DataType> {
+    arg_types.iter().enumerate().find_map(|(place, found)| {
+        match signature::param(decl, place).map(|param| &param.ty) {
+            Some(ParamType::Exact(wanted)) if !signature::accepts(found, wanted) => Some(wanted),
+            _ => None,
+        }
+    })
+}
+
+/// How SQL makes a value of a type.
+fn cast(ty: &DataType) -> String {
+    let name = match ty {
+        DataType::Boolean => "BOOLEAN",
+        DataType::Int8 => "TINYINT",
+        DataType::Int16 => "SMALLINT",
+        DataType::Int32 => "INT",
+        DataType::Int64 => "BIGINT",
+        DataType::Float32 => "REAL",
+        DataType::Float64 => "DOUBLE",
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "VARCHAR",
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView => "BYTEA",
+        DataType::Date32 => "DATE",
+        DataType::Decimal128(precision, scale) => {
+            return format!("CAST(x AS DECIMAL({precision}, {scale}))");
+        }
+        other => return format!("arrow_cast(x, '{}')", other.to_string().replace('\'', "''")),
+    };
+    format!("CAST(x AS {name})")
 }

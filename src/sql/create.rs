@@ -283,12 +283,12 @@ async fn functions(
         }
         let functions = SqlFunction::all(&plugin);
         for function in &functions {
-            check_names(state, function, statement.or_replace)?;
+            check_names(state, function, function.name(), statement.or_replace)?;
         }
         return Ok(functions);
     }
-    check_name(state, &name, statement.or_replace)?;
     let wanted = function.as_deref().unwrap_or(&name);
+    check_name(state, &name, wanted, statement.or_replace)?;
     let function = SqlFunction::named(&plugin, wanted)
         .ok_or_else(|| no_such_function(&name, wanted, &plugin))?;
     check_signature(&name, &function, &statement)?;
@@ -299,7 +299,7 @@ async fn functions(
     } else {
         function.with_name(&name)
     };
-    check_names(state, &function, statement.or_replace)?;
+    check_names(state, &function, wanted, statement.or_replace)?;
     Ok(vec![function])
 }
 
@@ -345,14 +345,21 @@ async fn compile(registry: &Registry, path: String) -> Result<Arc<Plugin>> {
 fn check_names(
     state: &SessionState,
     function: &SqlFunction,
+    wanted: &str,
     or_replace: bool,
 ) -> Result<(), Error> {
     function
         .names()
-        .try_for_each(|name| check_name(state, name, or_replace))
+        .try_for_each(|name| check_name(state, name, wanted, or_replace))
 }
 
-fn check_name(state: &SessionState, name: &str, or_replace: bool) -> Result<(), Error> {
+/// That nobody else has the name. `wanted` is what the function is called in the plugin.
+fn check_name(
+    state: &SessionState,
+    name: &str,
+    wanted: &str,
+    or_replace: bool,
+) -> Result<(), Error> {
     match (Owner::of(state, name), or_replace) {
         (Owner::Nobody, _) | (Owner::Plugin(_), true) => Ok(()),
         (Owner::Plugin(_), false) => Err(Error::Usage(format!(
@@ -360,7 +367,7 @@ fn check_name(state: &SessionState, name: &str, or_replace: bool) -> Result<(), 
         ))),
         (Owner::Engine, _) => Err(Error::Usage(format!(
             "CREATE FUNCTION {name}: a function of this name is built in and stays; choose another name, as in CREATE FUNCTION my_{name}(…) \
-             … AS 'file.wasm#{name}'"
+             … AS 'file.wasm#{wanted}'"
         ))),
     }
 }
