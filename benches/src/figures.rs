@@ -5,6 +5,12 @@ use std::time::Duration;
 
 use criterion::Criterion;
 
+/// Whether the benchmark runs as a test, `cargo test --bench NAME`: once, and with little data.
+pub fn is_test() -> bool {
+    let has = |name: &str| std::env::args().any(|arg| arg == name);
+    !has("--bench") || has("--test")
+}
+
 /// Runs a benchmark's measurements and then prints its figures.
 pub struct Runner {
     criterion: Criterion,
@@ -32,13 +38,11 @@ impl Runner {
         }
     }
 
-    /// Takes the measurements, then prints the figures that `figures` makes of them, unless this is only a test that the benchmark runs:
-    /// `cargo test --bench NAME`.
+    /// Takes the measurements, then prints the figures that `figures` makes of them, unless this is only a test that the benchmark runs.
     pub fn run(mut self, measure: impl FnOnce(&mut Criterion), figures: impl FnOnce(&Figures)) {
         measure(&mut self.criterion);
         self.criterion.final_summary();
-        let has = |name: &str| std::env::args().any(|arg| arg == name);
-        if has("--bench") && !has("--test") {
+        if !is_test() {
             figures(&Figures {
                 directory: self.directory,
             });

@@ -7,6 +7,6 @@ mod figures;
 mod native;
 mod subject;
 
-pub use figures::{Figures, Runner};
+pub use figures::{Figures, Runner, is_test};
 pub use native::{native_ema, native_geometric_mean, native_linspace};
 pub use subject::{Subject, floats, native, native_distance, plugin_function};
