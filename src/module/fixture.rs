@@ -20,7 +20,32 @@ pub(crate) fn binary(text: &str) -> Vec<u8> {
 
 /// A random module within what guests may use, with a memory, everything exported and many loops; `None` if `seed` makes none.
 pub(crate) fn random(seed: &[u8]) -> Option<Vec<u8>> {
+    generate(seed, config(seed), None)
+}
+
+/// As [`random`], with numbers that no two engines see differently, and an end to every loop and recursion after `fuel` turns.
+pub(crate) fn terminating(seed: &[u8], fuel: u32) -> Option<Vec<u8>> {
     let config = wasm_smith::Config {
+        canonicalize_nans: true,
+        reference_types_enabled: false,
+        ..config(seed)
+    };
+    generate(seed, config, Some(fuel))
+}
+
+fn generate(seed: &[u8], config: wasm_smith::Config, fuel: Option<u32>) -> Option<Vec<u8>> {
+    let mut input = arbitrary::Unstructured::new(seed);
+    let mut module = wasm_smith::Module::new(config, &mut input).ok()?;
+    if let Some(fuel) = fuel {
+        module.ensure_termination(fuel).ok()?;
+    }
+    let bytes = module.to_bytes();
+    let mut validator = wasmparser::Validator::new_with_features(super::proposals::ALLOWED);
+    validator.validate_all(&bytes).is_ok().then_some(bytes)
+}
+
+fn config(seed: &[u8]) -> wasm_smith::Config {
+    wasm_smith::Config {
         allow_start_export: true,
         custom_page_sizes_enabled: false,
         exceptions_enabled: false,
@@ -43,11 +68,7 @@ pub(crate) fn random(seed: &[u8]) -> Option<Vec<u8>> {
         threads_enabled: false,
         wide_arithmetic_enabled: false,
         ..Default::default()
-    };
-    let mut input = arbitrary::Unstructured::new(seed);
-    let bytes = wasm_smith::Module::new(config, &mut input).ok()?.to_bytes();
-    let mut validator = wasmparser::Validator::new_with_features(super::proposals::ALLOWED);
-    validator.validate_all(&bytes).is_ok().then_some(bytes)
+    }
 }
 
 /// Bytes that look random and are the same in every run.

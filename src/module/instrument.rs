@@ -223,6 +223,8 @@ pub(crate) fn imported_functions(
     Ok(functions)
 }
 
+#[cfg(test)]
+mod differential_tests;
 #[cfg(all(test, unix))]
 mod kill_tests;
 #[cfg(test)]
