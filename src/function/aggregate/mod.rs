@@ -5,9 +5,12 @@
 //! single.rs    Accumulator: one group, in the instance that the stream's small states share           ──┤ state.rs ─▶ request.rs
 //! buffered.rs  Accumulator for DISTINCT and ORDER BY: keeps the rows, and feeds them to a `Single`    ──┘
 //! ```
+//!
+//! Most updates are like the one before and go through `repeat.rs`.
 
 mod buffered;
 mod groups;
+mod repeat;
 mod rows;
 mod single;
 mod state;

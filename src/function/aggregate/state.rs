@@ -11,12 +11,13 @@ use smallvec::SmallVec;
 use wasmfusion_abi::AggregateCall;
 
 use super::declaration;
+use super::repeat::Kept;
 use crate::columns::{self, ColumnError};
 use crate::error::{Error, Result};
 use crate::function::call::Argument;
-use crate::function::frame::{Ended, FRAME_BYTES, bad_result};
-use crate::function::request::{self, Extras, FixedColumn, LaidOut, Reply, Request};
-use crate::instance::{Instance, Region};
+use crate::function::frame::{Ended, bad_result};
+use crate::function::request::{self, Extras, Reply, Request};
+use crate::instance::Instance;
 use crate::module::ParamType;
 use crate::plugin::FunctionRef;
 use crate::scope::Lease;
@@ -30,30 +31,16 @@ type Types<'a> = SmallVec<[&'a DataType; 6]>;
 /// The states of the groups of one accumulator.
 #[derive(Debug)]
 pub(super) struct State {
-    function: FunctionRef,
-    lease: Lease,
+    pub(super) function: FunctionRef,
+    pub(super) lease: Lease,
     /// What the guest calls it.
-    handle: u32,
+    pub(super) handle: u32,
     /// What the guest said last.
     live_bytes: AtomicUsize,
     /// What the instance held before there was a state in it.
     idle_bytes: usize,
     /// The last update that could come again.
     kept: Option<Kept>,
-}
-
-/// Where everything of an update lies: the next one of as many rows is the same but for the values.
-#[derive(Debug)]
-struct Kept {
-    operation: u32,
-    rows: usize,
-    laid_out: LaidOut,
-    /// Everything from the frame to the last argument's struct. Others write there in the meantime, as the region belongs to all.
-    header: Box<[u8]>,
-    columns: SmallVec<[FixedColumn; 6]>,
-    /// Address of the groups' numbers; 0 if there are none.
-    group_ids: u32,
-    region: Region,
 }
 
 /// Rows for an operation.
@@ -95,57 +82,6 @@ impl State {
         let kept = self.take_in(operation, rows, &targets)?;
         self.kept = kept;
         Ok(())
-    }
-
-    /// Makes the same call as before with other values, if the rows are as many and their columns are numbers without NULLs.
-    #[inline]
-    fn repeat(&self, kept: &Kept, operation: u32, rows: Rows<'_>) -> Option<Result<()>> {
-        let count = kept.rows;
-        let same = kept.operation == operation
-            && rows.filter.is_none()
-            && rows.groups.is_some() == (kept.group_ids != 0)
-            && rows.columns.len() == kept.columns.len()
-            && rows.columns.iter().all(|column| column.len() == count);
-        if !same || self.lease.failure().is_some() {
-            return None;
-        }
-        let repeated = self.lease.with(count, |instance| {
-            if !instance.has_region(kept.region) {
-                return None;
-            }
-            let mut memory = instance.memory();
-            let targets = params(&self.function, rows.columns);
-            for ((column, place), target) in rows.columns.iter().zip(&kept.columns).zip(targets) {
-                let values = columns::fixed_values(column.as_ref(), target)?;
-                place.write(&mut memory, values)?;
-            }
-            if let Some(groups) = rows.groups {
-                let ids =
-                    memory.slice_mut("groups", kept.group_ids, groups.len(), size_of::<u32>());
-                columns::copy_indices(groups, ids.ok()?);
-            }
-            let tail = AggregateCall {
-                operation,
-                state: self.handle,
-                groups: rows.total,
-                group_ids: kept.group_ids,
-                ..AggregateCall::default()
-            };
-            let frame_at = kept.laid_out.frame;
-            memory
-                .slice_mut("frame", frame_at, kept.header.len(), 1)
-                .ok()?
-                .copy_from_slice(&kept.header);
-            memory.write("call", frame_at + FRAME_BYTES, &tail).ok()?;
-            Some(kept.laid_out.send(instance, &self.function).map(|reply| {
-                self.note(instance, &reply);
-            }))
-        })?;
-        // The way of all failures.
-        Some(match repeated {
-            Ok(()) => Ok(()),
-            Err(ended) => self.within(0, |_| Err(ended)),
-        })
     }
 
     /// Takes rows of states in.
@@ -394,13 +330,13 @@ impl State {
 
     /// Keeps what the guest says that it holds, which cannot be more than its memory.
     #[inline]
-    fn note(&self, instance: &Instance, reply: &Reply<AggregateCall>) {
+    pub(super) fn note(&self, instance: &Instance, reply: &Reply<AggregateCall>) {
         let told = usize::try_from(reply.tail.live_bytes).unwrap_or(usize::MAX);
         let bytes = told.min(instance.memory_bytes());
         self.live_bytes.store(bytes, Ordering::Relaxed);
     }
 
-    fn within<R>(
+    pub(super) fn within<R>(
         &self,
         rows: usize,
         f: impl FnOnce(&mut Instance) -> Result<R, Ended>,
@@ -430,7 +366,7 @@ impl Drop for State {
 }
 
 /// The types that columns of arguments cross as.
-fn params<'a>(
+pub(super) fn params<'a>(
     function: &'a FunctionRef,
     columns: &'a [ArrayRef],
 ) -> impl Iterator<Item = &'a DataType> {
