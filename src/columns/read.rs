@@ -74,10 +74,13 @@ pub fn read(
     reader.array(&array, data_type, 0, rows)
 }
 
-/// An array of the values in `bytes`, without nulls, if `data_type` is one of numbers without any parameter. `bytes` has been charged to
-/// a budget.
+/// An array of the values in `bytes`, without nulls, if `data_type` is one of numbers of which every pattern of bits is a value: no decimal, whose
+/// digits are to be counted. `bytes` has been charged to a budget.
 #[inline]
 pub fn fixed_column(bytes: &[u8], data_type: &DataType) -> Option<ArrayRef> {
+    if data_type.is_decimal() {
+        return None;
+    }
     macro_rules! primitive {
         ($primitive:ty) => {
             (<$primitive>::DATA_TYPE == *data_type).then(|| -> ArrayRef {

@@ -32,6 +32,16 @@ pub fn measure_result(data_type: &DataType, rows: usize) -> u64 {
     }
 }
 
+/// How many rows of results of these types have room in `bytes`; `rows_max` at most, and 1 at least.
+pub fn rows_within(types: &[&DataType], bytes: u64, rows_max: usize) -> usize {
+    const SAMPLE: usize = 1 << 10;
+    let sample: u64 = types.iter().map(|ty| measure_result(ty, SAMPLE)).sum();
+    let rows = bytes.saturating_mul(SAMPLE as u64) / sample.max(1);
+    usize::try_from(rows)
+        .unwrap_or(usize::MAX)
+        .clamp(1, rows_max)
+}
+
 /// Writes the `ArrowArray` of a result to `at`: complete, with room for its buffers, for a type of fixed width, zeros for
 /// every other. The buffers' content is whatever was there.
 ///

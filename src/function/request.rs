@@ -237,17 +237,26 @@ pub(super) fn within<R>(
     if let Some(reason) = lease.failure() {
         return Err(gone(function, reason));
     }
-    let (outcome, spent) = lease.with(rows, |instance| {
-        let outcome = f(instance);
-        (frame::settle(instance, outcome), instance.is_spent())
+    lease
+        .with(rows, f)
+        .map_err(|failed| ended(lease, function, failed))
+}
+
+/// A failed call as an error, which is the last of its instance if that broke or a promise was.
+#[cold]
+pub(super) fn ended(lease: &Lease, function: &FunctionRef, failed: Ended) -> Error {
+    let spent = lease.try_with(|instance| {
+        let failed: Result<(), Ended> = Err(failed);
+        (frame::settle(instance, failed), instance.is_spent())
     });
-    outcome.map_err(|ended| {
-        let error = ended.into_error(function);
-        if spent {
-            lease.fail(&error);
-        }
-        error
-    })
+    let (Err(failed), spent) = spent else {
+        return gone(function, "");
+    };
+    let error = failed.into_error(function);
+    if spent {
+        lease.fail(&error);
+    }
+    error
 }
 
 #[cold]

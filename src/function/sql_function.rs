@@ -172,14 +172,12 @@ impl SqlFunction {
         ))
     }
 
-    /// The overload that returns this type, the first declared among several.
-    pub(super) fn returning(&self, data_type: &DataType) -> &FunctionRef {
-        let returns = |overload: &&FunctionRef| {
+    /// The overloads that return this type.
+    pub(super) fn returning(&self, data_type: &DataType) -> impl Iterator<Item = &FunctionRef> {
+        self.overloads.iter().filter(move |overload| {
             let returns = overload.decl().returns.as_ref();
             returns.is_some_and(|returns| returns.ty == *data_type)
-        };
-        let found = self.overloads.iter().find(returns);
-        found.unwrap_or(&self.overloads[0])
+        })
     }
 
     /// The overload for these types, which cost something to know.

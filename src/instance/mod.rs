@@ -38,7 +38,7 @@ pub(crate) struct Instance {
     memory: Memory,
     calls: Calls,
     region: Region,
-    /// How often somebody has begun to write into the region.
+    /// How often somebody has begun to write into the region. Not every call of a scalar function counts, but those have an instance of their own.
     writes: u64,
     bound: Vec<Bound>,
     layout: Option<Box<Layout>>,

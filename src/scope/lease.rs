@@ -65,10 +65,27 @@ impl Lease {
     /// Runs `f` with the instance, which counts as a call with `rows` rows.
     #[inline]
     pub(crate) fn with<R>(&self, rows: usize, f: impl FnOnce(&mut Instance) -> R) -> R {
+        self.count(rows);
+        self.try_with(f)
+    }
+
+    /// Runs `f` with the instance, which may find that there is nothing to call. If it does call, it is to be [counted](Self::count).
+    #[inline]
+    pub(crate) fn try_with<R>(&self, f: impl FnOnce(&mut Instance) -> R) -> R {
+        f(&mut self.0.instance.lock())
+    }
+
+    /// Counts a call with `rows` rows.
+    #[inline]
+    pub(crate) fn count(&self, rows: usize) {
         if let Some(metrics) = &self.0.metrics {
             metrics.count(rows);
         }
-        f(&mut self.0.instance.lock())
+    }
+
+    /// Whether the instance ends with this lease.
+    pub(crate) fn is_only(&self) -> bool {
+        Arc::strong_count(&self.0) == 1
     }
 
     /// Bytes of memory that the instance holds.

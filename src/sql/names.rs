@@ -104,7 +104,9 @@ pub(super) fn remove(state: &mut SessionState, name: &str) -> Result<()> {
         FunctionKind::Aggregate { .. } => drop(state.deregister_udaf(name)?),
         FunctionKind::Window { .. } => drop(state.deregister_udwf(name)?),
         FunctionKind::Table { .. } => {
-            for name in function.names() {
+            // An alias goes alone, as it does for the other kinds.
+            let all = name == function.name();
+            for name in function.names().filter(|other| all || *other == name) {
                 if state
                     .table_functions()
                     .get(name)

@@ -187,3 +187,24 @@ async fn groups_that_do_not_fit_are_spilled() {
     assert_eq!(groups, 200_000);
     assert!(spills > 0, "nothing was spilled");
 }
+
+/// Rows that are kept for `DISTINCT` are charged once, not once for each group that has a part of their batch.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn distinct_rows_of_many_groups_need_little_memory() {
+    let runtime = RuntimeEnvBuilder::new()
+        .with_memory_pool(Arc::new(FairSpillPool::new(256 << 20)))
+        .build_arc()
+        .unwrap();
+    let way = Way {
+        partitions: 2,
+        batch_rows: 8_192,
+        table_batch_rows: 8_192,
+        skip_partial: false,
+    };
+    let ctx = session(&way, runtime);
+    let sql = "SELECT value % 1000 AS k, my_sum(DISTINCT value % 7000), sum(DISTINCT value % 7000), my_list(CAST(value % 3 AS VARCHAR) ORDER BY value), \
+               string_agg(CAST(value % 3 AS VARCHAR), ',' ORDER BY value) FROM range(0, 50000) GROUP BY value % 1000";
+    let (batches, spills) = run(&ctx, sql, spills).await.unwrap();
+    assert_agree(sql, &batches);
+    assert_eq!(spills, 0);
+}

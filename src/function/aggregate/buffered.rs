@@ -3,11 +3,14 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, ListArray, StructArray, UInt32Array};
+use datafusion::arrow::array::{
+    Array, ArrayRef, AsArray, ListArray, StructArray, UInt32Array, make_array,
+};
 use datafusion::arrow::buffer::OffsetBuffer;
 use datafusion::arrow::compute::{SortColumn, SortOptions, concat, lexsort_to_indices, take};
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields};
 use datafusion::arrow::row::{RowConverter, SortField};
+use datafusion::common::scalar::copy_array_data;
 use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::Accumulator;
 use datafusion::logical_expr::function::AccumulatorArgs;
@@ -29,6 +32,8 @@ pub(super) struct Buffered {
     /// How the columns behind the arguments order the rows.
     order: Vec<SortOptions>,
     batches: Vec<Vec<ArrayRef>>,
+    /// Bytes of the batches.
+    bytes: usize,
     rows: usize,
     /// Rows that were left when duplicates were looked for last.
     distinct_rows: usize,
@@ -48,6 +53,7 @@ impl Buffered {
             distinct: args.is_distinct,
             order: order_bys.iter().map(|order| order.options).collect(),
             batches: Vec::new(),
+            bytes: 0,
             rows: 0,
             distinct_rows: 0,
         })
@@ -66,12 +72,19 @@ impl Buffered {
         if rows == 0 {
             return Ok(());
         }
-        self.batches.push(columns.to_vec());
+        // Copied: what comes is often a slice of what many groups share.
+        let columns: Vec<ArrayRef> = columns
+            .iter()
+            .map(|column| make_array(copy_array_data(&column.to_data())))
+            .collect();
+        self.bytes += bytes_of(&columns);
+        self.batches.push(columns);
         self.rows += rows;
         if self.distinct && self.rows >= 2 * self.distinct_rows.max(COMPACT_ROWS_MIN) {
             let columns = self.columns()?;
             self.rows = columns.first().map_or(0, |column| column.len());
             self.distinct_rows = self.rows;
+            self.bytes = bytes_of(&columns);
             self.batches = vec![columns];
         }
         Ok(())
@@ -176,12 +189,12 @@ impl Accumulator for Buffered {
     }
 
     fn size(&self) -> usize {
-        let arrays = self.batches.iter().flatten();
-        size_of::<Self>()
-            + arrays
-                .map(|array| array.get_array_memory_size())
-                .sum::<usize>()
+        size_of::<Self>() + self.bytes
     }
+}
+
+fn bytes_of(columns: &[ArrayRef]) -> usize {
+    columns.iter().map(|c| c.get_array_memory_size()).sum()
 }
 
 fn fields(arguments: &[FieldRef], ordering: &[FieldRef]) -> Fields {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use datafusion::arrow::array::{ArrayRef, BooleanArray, new_empty_array};
-use datafusion::arrow::datatypes::{DataType, FieldRef};
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::Result;
 use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
 use parking_lot::Mutex;
@@ -13,7 +13,6 @@ use super::declaration;
 use super::rows::Input;
 use super::state::{Rows, State};
 use crate::error::Error;
-use crate::function::frame;
 use crate::plugin::FunctionRef;
 use crate::scope::Lease;
 
@@ -22,8 +21,10 @@ use crate::scope::Lease;
 pub(super) struct Groups {
     input: Input,
     result: FieldRef,
-    /// Behind a lock, because `convert_to_state` calls the guest through a shared reference. Nobody waits for it.
-    state: Mutex<Option<State>>,
+    state: Option<State>,
+    /// For `convert_to_state`, which has a shared reference. Nobody waits for the lock. It takes nothing in, and lives where the stream's small
+    /// states do: DataFusion does not ask for its size.
+    converter: Mutex<Option<State>>,
     /// How many groups there are.
     total: u32,
 }
@@ -33,7 +34,8 @@ impl Groups {
         Self {
             input,
             result: FieldRef::clone(result),
-            state: Mutex::new(None),
+            state: None,
+            converter: Mutex::new(None),
             total: 0,
         }
     }
@@ -50,7 +52,13 @@ impl Groups {
         Ok(self.total)
     }
 
-    fn emit(&mut self, to: EmitTo, operation: u32, types: &[&DataType]) -> Result<Vec<ArrayRef>> {
+    fn emit(
+        &mut self,
+        to: EmitTo,
+        operation: u32,
+        types: &[&DataType],
+        promise: Option<&Field>,
+    ) -> Result<Vec<ArrayRef>> {
         let count = match to {
             EmitTo::All => self.total as usize,
             EmitTo::First(count) => count.min(self.total as usize),
@@ -58,9 +66,9 @@ impl Groups {
         if count == 0 {
             return Ok(types.iter().map(|ty| new_empty_array(ty)).collect());
         }
-        let slot = self.state.get_mut();
+        let slot = &mut self.state;
         let state = present(slot, &self.input.function)?;
-        let columns = state.emit(operation, count, self.total, types)?;
+        let columns = state.emit(operation, count, self.total, types, promise)?;
         self.total -= count as u32;
         if self.total == 0 {
             *slot = None;
@@ -95,7 +103,7 @@ impl GroupsAccumulator for Groups {
     ) -> Result<()> {
         let total = self.reach(total_num_groups)?;
         let prepared = self.input.prepare(values, opt_filter)?;
-        let slot = self.state.get_mut();
+        let slot = &mut self.state;
         let state = present(slot, &self.input.function)?;
         let rows = Rows {
             columns: &prepared.columns,
@@ -113,7 +121,7 @@ impl GroupsAccumulator for Groups {
         total_num_groups: usize,
     ) -> Result<()> {
         let total = self.reach(total_num_groups)?;
-        let slot = self.state.get_mut();
+        let slot = &mut self.state;
         let state = present(slot, &self.input.function)?;
         let rows = Rows {
             columns: values,
@@ -126,16 +134,15 @@ impl GroupsAccumulator for Groups {
 
     fn evaluate(&mut self, emit_to: EmitTo) -> Result<ArrayRef> {
         let result = FieldRef::clone(&self.result);
-        let mut columns = self.emit(emit_to, AggregateCall::EVALUATE, &[result.data_type()])?;
-        let column = columns.swap_remove(0);
-        frame::check_promise(&self.input.function, &result, &column)?;
-        Ok(column)
+        let types = [result.data_type()];
+        let mut columns = self.emit(emit_to, AggregateCall::EVALUATE, &types, Some(&result))?;
+        Ok(columns.swap_remove(0))
     }
 
     fn state(&mut self, emit_to: EmitTo) -> Result<Vec<ArrayRef>> {
         let function = self.input.function.clone();
         let types: Vec<&DataType> = declaration(&function).0.iter().map(|c| &c.ty).collect();
-        self.emit(emit_to, AggregateCall::STATE, &types)
+        self.emit(emit_to, AggregateCall::STATE, &types, None)
     }
 
     fn convert_to_state(
@@ -150,20 +157,27 @@ impl GroupsAccumulator for Groups {
             return Ok(types.iter().map(|ty| new_empty_array(ty)).collect());
         }
         let prepared = self.input.prepare(values, opt_filter)?;
-        let mut slot = self.state.lock();
-        let state = present(&mut slot, function)?;
+        let mut slot = self.converter.lock();
+        let converter = match slot.as_ref() {
+            Some(converter) => converter,
+            None => {
+                let lease = Lease::shared(&function.plugin).map_err(|failure| {
+                    failure.into_error(function.id(), function.plugin.limits())
+                })?;
+                slot.insert(State::converter(function, lease))
+            }
+        };
         let rows = Rows {
             columns: &prepared.columns,
             groups: None,
             filter: prepared.filter.as_ref(),
             total: 0,
         };
-        Ok(state.convert(rows, &self.input.targets(), length, &types)?)
+        Ok(converter.convert(rows, &self.input.targets(), length, &types)?)
     }
 
     fn size(&self) -> usize {
-        let state = self.state.lock();
-        size_of::<Self>() + state.as_ref().map_or(0, State::bytes)
+        size_of::<Self>() + self.state.as_ref().map_or(0, State::bytes)
     }
 }
 

@@ -206,9 +206,23 @@ impl AggregateUDFImpl for AggregateFunction {
 
     fn default_value(&self, data_type: &DataType) -> Result<ScalarValue> {
         // All that is known of the overload is what it returns.
-        let function = self.0.returning(data_type);
         let field = Arc::new(Field::new(self.0.name(), data_type.clone(), true));
-        Single::new(Input::new(function, false), &field).evaluate()
+        let mut value = None;
+        for function in self.0.returning(data_type) {
+            let found = Single::new(Input::new(function, false), &field).evaluate()?;
+            match &value {
+                Some(other) if *other != found => {
+                    return Err(Error::Usage(format!(
+                        "function {}: for no rows, one of its overloads gives {other} and another {found}, and it is not known here which one is meant; let \
+                         the query not be empty, or load the overloads under different names",
+                        function.id()
+                    ))
+                    .into());
+                }
+                _ => value = Some(found),
+            }
+        }
+        value.map_or_else(|| ScalarValue::try_from(data_type), Ok)
     }
 
     fn documentation(&self) -> Option<&Documentation> {

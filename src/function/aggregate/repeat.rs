@@ -7,7 +7,7 @@ use super::state::{Rows, State, params};
 use crate::columns;
 use crate::error::Result;
 use crate::function::frame::FRAME_BYTES;
-use crate::function::request::{FixedColumn, LaidOut};
+use crate::function::request::{self, FixedColumn, LaidOut};
 use crate::instance::Region;
 
 /// Where everything of an update lies: the next one of as many rows is the same but for the values.
@@ -37,7 +37,7 @@ impl State {
         if !same || self.lease.failure().is_some() {
             return None;
         }
-        let repeated = self.lease.with(count, |instance| {
+        let repeated = self.lease.try_with(|instance| {
             if !instance.has_region(kept.region) {
                 return None;
             }
@@ -54,7 +54,7 @@ impl State {
             }
             let tail = AggregateCall {
                 operation,
-                state: self.handle,
+                state: self.handle.unwrap_or_default(),
                 groups: rows.total,
                 group_ids: kept.group_ids,
                 ..AggregateCall::default()
@@ -69,10 +69,7 @@ impl State {
                 self.note(instance, &reply);
             }))
         })?;
-        // The way of all failures.
-        Some(match repeated {
-            Ok(()) => Ok(()),
-            Err(ended) => self.within(0, |_| Err(ended)),
-        })
+        self.lease.count(count);
+        Some(repeated.map_err(|ended| request::ended(&self.lease, &self.function, ended)))
     }
 }

@@ -12,7 +12,6 @@ use super::declaration;
 use super::rows::Input;
 use super::state::{Rows, State};
 use crate::error::Error;
-use crate::function::frame;
 use crate::scope::Lease;
 
 /// One group as an accumulator. Its state lives in the instance that the stream's small states share: a window may have
@@ -94,15 +93,16 @@ impl Accumulator for Single {
     fn evaluate(&mut self) -> Result<ScalarValue> {
         let result = FieldRef::clone(&self.result);
         // A window evaluates again and again.
-        let column = self.present()?.peek(result.data_type())?;
-        frame::check_promise(&self.input.function, &result, &column)?;
+        let column = self.present()?.peek(&result)?;
         ScalarValue::try_from_array(&column, 0)
     }
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
         let function = self.input.function.clone();
         let types: Vec<&DataType> = declaration(&function).0.iter().map(|c| &c.ty).collect();
-        let columns = self.present()?.emit(AggregateCall::STATE, 1, 1, &types)?;
+        let columns = self
+            .present()?
+            .emit(AggregateCall::STATE, 1, 1, &types, None)?;
         columns
             .iter()
             .map(|column| ScalarValue::try_from_array(column, 0))

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use datafusion::arrow::array::ArrayRef;
 use datafusion::arrow::buffer::BooleanBuffer;
 use datafusion::arrow::compute::concat;
-use datafusion::arrow::datatypes::DataType;
+use datafusion::arrow::datatypes::{DataType, Field};
 use smallvec::SmallVec;
 use wasmfusion_abi::AggregateCall;
 
@@ -15,7 +15,7 @@ use super::repeat::Kept;
 use crate::columns::{self, ColumnError};
 use crate::error::{Error, Result};
 use crate::function::call::Argument;
-use crate::function::frame::{Ended, bad_result};
+use crate::function::frame::{self, Ended, bad_result};
 use crate::function::request::{self, Extras, Reply, Request};
 use crate::instance::Instance;
 use crate::module::ParamType;
@@ -24,6 +24,8 @@ use crate::scope::Lease;
 
 /// Most groups whose results are asked for at once: what they take in guest memory is for them alone.
 const EMIT_ROWS_MAX: usize = 256 << 10;
+/// An instance that begins with more memory than this says so to the query, whatever it needs it for.
+const IDLE_BYTES_MAX: usize = 1 << 20;
 
 type Arguments<'a> = SmallVec<[Argument<'a>; 6]>;
 type Types<'a> = SmallVec<[&'a DataType; 6]>;
@@ -33,8 +35,8 @@ type Types<'a> = SmallVec<[&'a DataType; 6]>;
 pub(super) struct State {
     pub(super) function: FunctionRef,
     pub(super) lease: Lease,
-    /// What the guest calls it.
-    pub(super) handle: u32,
+    /// What the guest calls it; `None` if nothing is taken in.
+    pub(super) handle: Option<u32>,
     /// What the guest said last.
     live_bytes: AtomicUsize,
     /// What the instance held before there was a state in it.
@@ -58,17 +60,22 @@ pub(super) struct Rows<'a> {
 impl State {
     /// A state without groups.
     pub(super) fn create(function: &FunctionRef, lease: Lease) -> Result<Self> {
-        let mut state = Self {
+        let mut state = Self::converter(function, lease);
+        let reply = state.call(&Request::default(), AggregateCall::CREATE, 0, 0)?;
+        state.handle = Some(reply.tail.state);
+        Ok(state)
+    }
+
+    /// One that can do nothing but [`Self::convert`].
+    pub(super) fn converter(function: &FunctionRef, lease: Lease) -> Self {
+        Self {
             function: function.clone(),
-            handle: 0,
+            handle: None,
             live_bytes: AtomicUsize::new(0),
             idle_bytes: lease.memory_bytes(),
             kept: None,
             lease,
-        };
-        let reply = state.call(&Request::default(), AggregateCall::CREATE, 0, 0)?;
-        state.handle = reply.tail.state;
-        Ok(state)
+        }
     }
 
     /// Takes rows of arguments in, or out if the operation is [`AggregateCall::RETRACT`].
@@ -184,12 +191,15 @@ impl State {
         count: usize,
         total: u32,
         types: &[&DataType],
+        promise: Option<&Field>,
     ) -> Result<Vec<ArrayRef>> {
         let mut parts = Vec::new();
         let (mut left, mut total) = (count, total);
+        let limits = self.function.plugin.limits();
+        let rows_max = columns::rows_within(types, limits.memory_bytes_max / 16, EMIT_ROWS_MAX);
         while parts.is_empty() || left > 0 {
-            let rows = left.min(EMIT_ROWS_MAX);
-            parts.push(self.results(operation, rows as u32, total, types)?);
+            let rows = left.min(rows_max);
+            parts.push(self.results(operation, rows as u32, total, types, promise)?);
             left -= rows;
             total = total.saturating_sub(rows as u32);
         }
@@ -221,6 +231,7 @@ impl State {
         rows: u32,
         total: u32,
         types: &[&DataType],
+        promise: Option<&Field>,
     ) -> Result<Vec<ArrayRef>> {
         let request = Request {
             rows,
@@ -228,18 +239,26 @@ impl State {
             result_rows: rows,
             ..Request::default()
         };
+        let total_rows = rows as usize;
         self.run(
             &request,
             operation,
             total,
-            rows as usize,
-            |reply, instance, function| reply.columns(instance, function, types, rows),
+            total_rows,
+            |reply, instance, function| {
+                let columns = reply.columns(instance, function, types, rows)?;
+                if let (Some(result), Some(column)) = (promise, columns.first()) {
+                    frame::check_promise(function, result, column)?;
+                }
+                Ok(columns)
+            },
         )
     }
 
     /// The result of the only group; the state stays.
-    pub(super) fn peek(&self, result: &DataType) -> Result<ArrayRef> {
-        let mut columns = self.results(AggregateCall::PEEK, 1, 1, &[result])?;
+    pub(super) fn peek(&self, result: &Field) -> Result<ArrayRef> {
+        let types = [result.data_type()];
+        let mut columns = self.results(AggregateCall::PEEK, 1, 1, &types, Some(result))?;
         Ok(columns.swap_remove(0))
     }
 
@@ -273,7 +292,13 @@ impl State {
 
     /// Bytes that the query should know of: what the guest says, and at least by how much its memory has grown.
     pub(super) fn bytes(&self) -> usize {
-        let grown = self.lease.memory_bytes().saturating_sub(self.idle_bytes);
+        let memory = self.lease.memory_bytes();
+        let idle = if self.idle_bytes > IDLE_BYTES_MAX {
+            0
+        } else {
+            self.idle_bytes
+        };
+        let grown = memory.saturating_sub(idle);
         self.live_bytes.load(Ordering::Relaxed).max(grown)
     }
 
@@ -314,12 +339,7 @@ impl State {
     ) -> AggregateCall {
         AggregateCall {
             operation,
-            // Nothing is taken in by a conversion.
-            state: if operation == AggregateCall::CONVERT {
-                0
-            } else {
-                self.handle
-            },
+            state: self.handle.unwrap_or_default(),
             groups: total,
             group_ids: extras.indices,
             filter: extras.bits,
@@ -356,9 +376,13 @@ impl State {
 
 impl Drop for State {
     fn drop(&mut self) {
+        // With an instance for itself, all goes at once.
+        let Some(handle) = self.handle.filter(|_| !self.lease.is_only()) else {
+            return;
+        };
         let tail = AggregateCall {
             operation: AggregateCall::DROP,
-            state: self.handle,
+            state: handle,
             ..AggregateCall::default()
         };
         request::give_back(&self.lease, &self.function, tail);

@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 use wasmfusion_abi::TableCall;
 
 use super::TableCallSite;
-use crate::columns::ColumnError;
+use crate::columns::{self, ColumnError};
 use crate::function::call::Argument;
 use crate::function::frame::{self, Ended, bad_result};
 use crate::function::request::{self, Request};
@@ -128,13 +128,15 @@ impl Scan {
     /// The next batch; `None` after the last one.
     fn next_batch(&mut self, open: &Open) -> Result<Option<RecordBatch>> {
         let function = &self.call.function;
-        let rows = self.wanted.unwrap_or(usize::MAX).min(self.batch_rows);
+        let fields = self.table.fields();
+        let types: Vec<&DataType> = fields.iter().map(|field| field.data_type()).collect();
+        let roomy = function.plugin.limits().memory_bytes_max / 8;
+        let rows_max = columns::rows_within(&types, roomy, self.batch_rows.max(1));
+        let rows = self.wanted.unwrap_or(usize::MAX).min(rows_max);
         let rows = u32::try_from(rows).unwrap_or(u32::MAX);
         if rows == 0 {
             return Ok(None);
         }
-        let fields = self.table.fields();
-        let types: Vec<&DataType> = fields.iter().map(|field| field.data_type()).collect();
         let request = Request {
             rows,
             results: &types,

@@ -109,7 +109,8 @@ impl WindowFunctionCall {
         if !self.function.decl().bind {
             return Ok(0);
         }
-        let arguments = arguments.iter().map(|a| (a.array.as_ref(), a.constant));
+        // To the types alone, as when the query was planned.
+        let arguments = arguments.iter().map(|a| (a.array.as_ref(), false));
         bind::handle(instance, &self.function, arguments, &self.result)
     }
 

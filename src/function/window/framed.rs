@@ -53,7 +53,9 @@ impl Framed {
 
     fn value(&mut self, values: &[ArrayRef], range: &Range<usize>) -> Result<ArrayRef, Error> {
         let lease = self.call.lease()?;
-        let (start, end) = (self.call.rows(range.start)?, self.call.rows(range.end)?);
+        // A frame from 3 FOLLOWING to 1 FOLLOWING ends before it starts: it is empty.
+        let start = self.call.rows(range.start)?;
+        let end = self.call.rows(range.end)?.max(start);
         let Self { call, resident } = self;
         let function = &call.function;
         let failed = |e: crate::memory::MemoryError| frame::bad_result(function, e.into());

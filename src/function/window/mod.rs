@@ -9,6 +9,8 @@ mod streaming;
 mod whole;
 
 use std::any::Any;
+use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
@@ -17,6 +19,8 @@ use datafusion::logical_expr::function::{PartitionEvaluatorArgs, WindowUDFFieldA
 use datafusion::logical_expr::{
     Documentation, PartitionEvaluator, Signature, WindowUDF, WindowUDFImpl,
 };
+
+use parking_lot::Mutex;
 
 use self::call::WindowFunctionCall;
 use self::framed::Framed;
@@ -28,30 +32,64 @@ use crate::module::{FunctionKind, WindowMode};
 use crate::plugin::FunctionRef;
 
 /// A plugin's window function.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct WindowFunction(SqlFunction);
+#[derive(Clone, Debug)]
+pub struct WindowFunction {
+    function: SqlFunction,
+    /// What functions that bind said that they return for arguments of these types: DataFusion asks for each partition.
+    bound: Arc<Mutex<HashMap<Vec<DataType>, Field>>>,
+}
+
+impl PartialEq for WindowFunction {
+    fn eq(&self, other: &Self) -> bool {
+        self.function == other.function
+    }
+}
+
+impl Eq for WindowFunction {}
+
+impl Hash for WindowFunction {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.function.hash(state);
+    }
+}
 
 impl WindowFunction {
     /// `None` if it is of another kind.
     pub fn new(function: SqlFunction) -> Option<Self> {
-        matches!(function.kind(), FunctionKind::Window { .. }).then_some(Self(function))
+        matches!(function.kind(), FunctionKind::Window { .. }).then(|| Self {
+            function,
+            bound: Arc::default(),
+        })
     }
 
     /// The function behind `udwf`, if it is one of ours.
     pub fn of(udwf: &WindowUDF) -> Option<&SqlFunction> {
         let function: &Self = (udwf.inner().as_ref() as &dyn Any).downcast_ref()?;
-        Some(&function.0)
+        Some(&function.function)
     }
 
     /// The overload for these arguments, and what it returns.
     fn bound(&self, fields: &[FieldRef]) -> Result<(&FunctionRef, Field)> {
         let types: Vec<DataType> = fields.iter().map(|f| f.data_type().clone()).collect();
-        let function = self.0.resolve(&types)?;
+        let function = self.function.resolve(&types)?;
         let field = match &function.decl().returns {
-            Some(returns) => Field::new(self.0.name(), returns.ty.clone(), returns.nullable),
-            None => bind::result_type(function, &types, &[])?.with_name(self.0.name()),
+            Some(returns) => Field::new(self.function.name(), returns.ty.clone(), returns.nullable),
+            None => self.bind(function, types)?,
         };
         Ok((function, field))
+    }
+}
+
+impl WindowFunction {
+    /// Asks the guest once for each set of types. It is bound to types alone: constants are not known to all that ask.
+    fn bind(&self, function: &FunctionRef, types: Vec<DataType>) -> Result<Field> {
+        let known = self.bound.lock().get(&types).cloned();
+        if let Some(field) = known {
+            return Ok(field);
+        }
+        let field = bind::result_type(function, &types, &[])?.with_name(self.function.name());
+        self.bound.lock().insert(types, field.clone());
+        Ok(field)
     }
 }
 
@@ -66,19 +104,19 @@ fn declaration(function: &FunctionRef) -> (WindowMode, bool) {
 
 impl WindowUDFImpl for WindowFunction {
     fn name(&self) -> &str {
-        self.0.name()
+        self.function.name()
     }
 
     fn aliases(&self) -> &[String] {
-        self.0.aliases()
+        self.function.aliases()
     }
 
     fn signature(&self) -> &Signature {
-        self.0.signature()
+        self.function.signature()
     }
 
     fn coerce_types(&self, arg_types: &[DataType]) -> Result<Vec<DataType>> {
-        Ok(self.0.coerced(arg_types))
+        Ok(self.function.coerced(arg_types))
     }
 
     fn field(&self, args: WindowUDFFieldArgs<'_>) -> Result<FieldRef> {
@@ -109,6 +147,6 @@ impl WindowUDFImpl for WindowFunction {
     }
 
     fn documentation(&self) -> Option<&Documentation> {
-        Some(self.0.documentation())
+        Some(self.function.documentation())
     }
 }

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use datafusion::arrow::array::{Array, ArrayRef, new_empty_array};
+use datafusion::arrow::compute::concat;
 use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::PartitionEvaluator;
 use wasmfusion_abi::WindowCall;
@@ -12,6 +13,9 @@ use crate::error::Error;
 use crate::function::frame;
 use crate::function::request::{self, Request};
 use crate::scope::Lease;
+
+/// Most rows of a partition that the guest gets at once.
+const ROWS_MAX: usize = 64 << 10;
 
 /// Asks for the rows of a partition as they come. DataFusion wants them one by one; the guest computes all that are there.
 #[derive(Debug)]
@@ -106,9 +110,14 @@ impl PartitionEvaluator for Streaming {
         if num_rows == 0 {
             return Ok(new_empty_array(self.call.result.data_type()));
         }
-        let column = self.next(values, 0..num_rows);
+        let mut parts = Vec::with_capacity(num_rows.div_ceil(ROWS_MAX));
+        for start in (0..num_rows).step_by(ROWS_MAX) {
+            let end = num_rows.min(start + ROWS_MAX);
+            parts.push(self.next(values, start..end)?);
+        }
         self.finish();
-        Ok(column?)
+        let parts: Vec<&dyn Array> = parts.iter().map(|part| part.as_ref()).collect();
+        Ok(concat(&parts)?)
     }
 
     fn evaluate(&mut self, values: &[ArrayRef], range: &Range<usize>) -> Result<ScalarValue> {
@@ -116,7 +125,8 @@ impl PartitionEvaluator for Streaming {
             Some((column, place)) if place < column.len() => (column, place),
             _ => {
                 // All rows that are there: they come in this order, and none of them changes any more.
-                let end = values.first().map_or(range.end, |column| column.len());
+                let there = values.first().map_or(range.end, |column| column.len());
+                let end = there.min(range.start.saturating_add(ROWS_MAX));
                 (self.next(values, range.start..end.max(range.end))?, 0)
             }
         };

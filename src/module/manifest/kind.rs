@@ -74,6 +74,12 @@ pub(super) fn read(
                         .to_owned(),
                 );
             };
+            if state.iter().any(|column| column.nullable.is_some()) {
+                return error(
+                    "a column of its `state` says `nullable`, which says nothing there; remove it"
+                        .to_owned(),
+                );
+            }
             FunctionKind::Aggregate {
                 state: columns(place, "state", state, limits)?,
                 retract: raw.retract.unwrap_or_default(),

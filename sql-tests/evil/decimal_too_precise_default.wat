@@ -1,0 +1,26 @@
+;; A decimal has more digits than its type, which is the one that arrow has where nothing is said.
+;; expect at call: precision
+(module
+  (memory (export "memory") 2)
+  (func (export "wasmfusion_abi_version") (result i32) (i32.const 1))
+  (func (export "wasmfusion_describe") (result i32) (i32.const 1016))
+  ;; The host's region starts at the second page; memory grows to hold it.
+  (func (export "wasmfusion_alloc") (param $size i32) (param $align i32) (result i32)
+    (local $pages i32)
+    (local.set $pages
+      (i32.sub
+        (i32.shr_u (i32.add (local.get $size) (i32.const 131071)) (i32.const 16))
+        (memory.size)))
+    (if (i32.gt_s (local.get $pages) (i32.const 0))
+      (then (if (i32.eq (memory.grow (local.get $pages)) (i32.const -1)) (then (return (i32.const 0))))))
+    (i32.const 65536))
+  ;; The manifest: its address and its length, 156 bytes; then its text.
+  (data (i32.const 1016) "\00\04\00\00\9c\00\00\00")
+  (data (i32.const 1024)
+    "{\"name\": \"evil\", \"version\": \"1.0.0\", \"functions\": ["
+    "{\"name\": \"evil\", \"params\": [{\"name\": \"x\", \"type\": \"Int64\"}], \"returns\": {\"type\": \"Decimal128(38, 10)\"}}]}")
+  (func (export "evil") (param $frame i32) (result i32) (local $result i32)
+    (local.set $result (i32.load offset=12 (local.get $frame)))
+    (i64.store (i32.load offset=4 (i32.load offset=40 (local.get $result))) (i64.const -1))
+    (i64.store offset=8 (i32.load offset=4 (i32.load offset=40 (local.get $result))) (i64.const 0x7fffffffffffffff))
+    (i32.const 0)))
