@@ -14,6 +14,9 @@ use crate::value::Outcome;
 /// Rows that are made in one turn of a loop.
 const BLOCK: usize = 16;
 
+/// An iterator as it is kept from call to call: always there, but during a call.
+type Scan<I> = Option<Fuse<<I as IntoIterator>::IntoIter>>;
+
 /// How many rows of a table function will be read at most, if that is known: a parameter of this type, at any place, gets
 /// it. There is no need to look, since a function is not asked for more rows; but one that prepares them all can stop early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,18 +49,22 @@ where
             // SAFETY: the call has one row, which is that of the constants, and `columns` outlives the values.
             let arguments = unsafe { A::get(A::block(&columns, 0), 0) };
             let scan = open(arguments, limit)?.into_iter().fuse();
-            table.state = call.pool().states.insert(scan);
+            table.state = call.pool().states.insert(Some(scan));
             Ok(())
         }
         Operation::NEXT => {
-            let mut scan = call.pool().states.lend::<Fuse<I::IntoIter>>(table.state)?;
-            let items = scan.by_ref().map(row);
+            let mut held = call.pool().states.lend::<Scan<I>>(table.state)?;
+            // In a variable of its own the iterator can be in registers, and not in memory after each row.
+            let Some(mut scan) = held.take() else {
+                return Err(Error::new("the scan has no rows any more"));
+            };
             // SAFETY: by the contract of this function.
-            let outcome = unsafe { next(call, table, items) };
-            call.pool().states.restore(table.state, scan);
+            let outcome = unsafe { next(call, table, scan.by_ref().map(row)) };
+            *held = Some(scan);
+            call.pool().states.restore(table.state, held);
             outcome
         }
-        Operation::CLOSE => call.pool().states.remove::<Fuse<I::IntoIter>>(table.state),
+        Operation::CLOSE => call.pool().states.remove::<Scan<I>>(table.state),
         _ => Err(Error::new("a table function has no such operation")),
     }
 }
