@@ -2,6 +2,7 @@
 
 mod accumulators;
 mod datafusion_cases;
+mod modes;
 mod queries;
 
 use std::sync::{Arc, LazyLock};
