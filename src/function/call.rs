@@ -38,7 +38,7 @@ pub(super) struct Argument<'a> {
 }
 
 /// The arguments of a call. Functions with more parameters than this pay for an allocation.
-type Arguments<'a> = SmallVec<[Argument<'a>; 6]>;
+pub(super) type Arguments<'a> = SmallVec<[Argument<'a>; 6]>;
 
 /// Calls a function on a batch.
 pub(super) fn invoke(
@@ -235,12 +235,7 @@ fn run(
     if row_bytes > roomy && rows > 1 {
         return run_halves(function, arguments, rows, result);
     }
-    let rows = u32::try_from(rows).map_err(|_| {
-        Error::Usage(format!(
-            "function {}: a batch has {rows} rows",
-            function.id()
-        ))
-    })?;
+    let rows = frame::row_count(function, rows)?;
     with_instance(&function.plugin, rows as usize, |instance| {
         let column = match &fixed {
             Some(columns) => fixed::run_fixed(instance, function, columns, rows, bytes, result),

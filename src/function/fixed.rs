@@ -10,7 +10,9 @@ use smallvec::SmallVec;
 use wasmfusion_abi::{ArrowArray, BUFFER_ALIGN, CONSTANTS_MAX, CallFrame};
 
 use super::call::Argument;
-use super::frame::{self, ARRAY_BYTES, Ended, FRAME_BYTES, STRUCT_ALIGN, Size, bad_result};
+use super::frame::{
+    self, ARRAY_BYTES, Ended, FRAME_BYTES, STRUCT_ALIGN, Size, TABLE_BYTES, bad_result,
+};
 use super::signature;
 use crate::columns::{self, Arena, ColumnError};
 use crate::error::Result;
@@ -18,9 +20,6 @@ use crate::instance::{Instance, Layout, Values};
 use crate::memory::GuestMemory;
 use crate::module::ParamType;
 use crate::plugin::FunctionRef;
-
-/// Bytes of the addresses of validity and values.
-const TABLE_BYTES: u32 = 8;
 
 /// Arguments that are numbers without NULLs, as their bytes.
 pub(super) struct FixedColumns<'a> {

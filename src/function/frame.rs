@@ -16,6 +16,8 @@ use crate::plugin::FunctionRef;
 pub(super) const STRUCT_ALIGN: u32 = 8;
 pub(super) const ARRAY_BYTES: u32 = size_of::<ArrowArray>() as u32;
 pub(super) const FRAME_BYTES: u32 = size_of::<CallFrame>() as u32;
+/// Bytes of the addresses of validity and values.
+pub(super) const TABLE_BYTES: u32 = 8;
 /// Where in a frame the error is.
 const ERROR_OFFSET: u32 = std::mem::offset_of!(CallFrame, error) as u32;
 
@@ -38,6 +40,13 @@ impl From<Error> for Ended {
 }
 
 impl Ended {
+    /// Gives the instance up if the guest broke a promise in it.
+    pub(super) fn judge(&self, instance: &mut Instance) {
+        if let Self::Told(Error::BadResult { .. }) = self {
+            instance.give_up();
+        }
+    }
+
     #[cold]
     pub(super) fn into_error(self, function: &FunctionRef) -> Error {
         match self {
@@ -50,10 +59,20 @@ impl Ended {
 /// A guest that broke a promise is not called again.
 #[inline]
 pub(super) fn settle<T>(instance: &mut Instance, outcome: Result<T, Ended>) -> Result<T, Ended> {
-    if let Err(Ended::Told(Error::BadResult { .. })) = &outcome {
-        instance.give_up();
+    if let Err(ended) = &outcome {
+        ended.judge(instance);
     }
     outcome
+}
+
+/// A number of rows as the interface has it.
+pub(super) fn row_count(function: &FunctionRef, rows: usize) -> Result<u32, Error> {
+    u32::try_from(rows).map_err(|_| {
+        Error::Usage(format!(
+            "function {}: a batch has {rows} rows",
+            function.id()
+        ))
+    })
 }
 
 /// How many bytes of the region a call takes, at most.

@@ -8,7 +8,9 @@ use smallvec::SmallVec;
 use wasmfusion_abi::{ArrowArray, CONSTANTS_MAX, CallFrame};
 
 use super::call::Argument;
-use super::frame::{self, ARRAY_BYTES, Ended, FRAME_BYTES, STRUCT_ALIGN, bad_argument, bad_result};
+use super::frame::{
+    self, ARRAY_BYTES, Ended, FRAME_BYTES, STRUCT_ALIGN, TABLE_BYTES, bad_argument, bad_result,
+};
 use crate::columns::{self, Arena, ColumnError};
 use crate::error::Error;
 use crate::instance::Instance;
@@ -36,6 +38,9 @@ pub(super) struct Request<'a> {
     /// How many rows of results there shall be room for.
     pub(super) result_rows: u32,
 }
+
+/// Types of columns.
+pub(super) type Types<'a> = SmallVec<[&'a DataType; 6]>;
 
 /// Where in the region the numbers and the bits are; 0 where there are none.
 pub(super) struct Extras {
@@ -163,6 +168,9 @@ pub(super) struct FixedColumn {
     bytes: usize,
 }
 
+/// All columns of a call.
+pub(super) type FixedColumns = SmallVec<[FixedColumn; 6]>;
+
 impl FixedColumn {
     /// Writes the column again, with other values; `None` if they are not as many.
     #[inline]
@@ -170,10 +178,11 @@ impl FixedColumn {
         if values.len() != self.bytes {
             return None;
         }
-        let table = memory
-            .slice_mut("argument addresses", self.table, 8, 1)
-            .ok()?;
-        table.copy_from_slice(&(u64::from(self.address) << 32).to_le_bytes());
+        let bytes = TABLE_BYTES as usize;
+        let table = memory.slice_mut("argument addresses", self.table, bytes, 1);
+        table
+            .ok()?
+            .copy_from_slice(&(u64::from(self.address) << 32).to_le_bytes());
         memory
             .slice_mut("argument buffer", self.address, self.bytes, 1)
             .ok()?
@@ -195,7 +204,7 @@ impl LaidOut {
         self,
         instance: &mut Instance,
         numbers: &[&[u8]],
-    ) -> Option<SmallVec<[FixedColumn; 6]>> {
+    ) -> Option<FixedColumns> {
         let memory = instance.memory();
         let frame: CallFrame = memory.read("frame", self.frame).ok()?;
         let column = |(place, numbers): (usize, &&[u8])| {
@@ -226,6 +235,18 @@ impl LaidOut {
     }
 }
 
+/// The instance that the stream's small states share.
+pub(super) fn shared_lease(function: &FunctionRef) -> Result<Lease, Error> {
+    Lease::shared(&function.plugin)
+        .map_err(|failure| failure.into_error(function.id(), function.plugin.limits()))
+}
+
+/// An instance for one large state.
+pub(super) fn own_lease(function: &FunctionRef) -> Result<Lease, Error> {
+    Lease::own(&function.plugin)
+        .map_err(|failure| failure.into_error(function.id(), function.plugin.limits()))
+}
+
 /// Calls in an instance that something is held in. After a failure there, nothing more can be had from it.
 #[inline]
 pub(super) fn within<R>(
@@ -246,12 +267,9 @@ pub(super) fn within<R>(
 #[cold]
 pub(super) fn ended(lease: &Lease, function: &FunctionRef, failed: Ended) -> Error {
     let spent = lease.try_with(|instance| {
-        let failed: Result<(), Ended> = Err(failed);
-        (frame::settle(instance, failed), instance.is_spent())
+        failed.judge(instance);
+        instance.is_spent()
     });
-    let (Err(failed), spent) = spent else {
-        return gone(function, "");
-    };
     let error = failed.into_error(function);
     if spent {
         lease.fail(&error);
@@ -270,13 +288,10 @@ fn gone(function: &FunctionRef, reason: &str) -> Error {
 /// Tells the guest that nobody needs a state any more: `tail` says which. If that ends its instance, the next call in it says why; what
 /// else it answers is of no interest.
 pub(super) fn give_back<T: Record>(lease: &Lease, function: &FunctionRef, tail: T) {
-    if lease.failure().is_none() {
-        let answer = within(lease, function, 0, |instance| {
-            Request::default().send(instance, function, |_| tail)
-        });
-        // `within` has kept the reason.
-        drop(answer);
-    }
+    // `within` keeps the reason.
+    let _: Result<Reply<T>, Error> = within(lease, function, 0, |instance| {
+        Request::default().send(instance, function, |_| tail)
+    });
 }
 
 impl<T> Reply<T> {

@@ -3,14 +3,13 @@
 //! An instance serves one stream. Whatever goes wrong in it is a [`Failure`], after which it [is spent](Instance::is_spent) and
 //! never called again. This room knows exports and bytes; what the columns in them mean is for others to know.
 
+mod explain;
 mod failure;
 mod held;
 mod limiter;
 
 use wasmfusion_abi::{BUFFER_ALIGN, Slice};
-use wasmtime::{
-    Memory, PoolConcurrencyLimitError, Store, TypedFunc, UpdateDeadline, WasmBacktrace,
-};
+use wasmtime::{Memory, PoolConcurrencyLimitError, Store, TypedFunc, UpdateDeadline};
 
 pub(crate) use failure::{Failure, Phase};
 pub(crate) use held::{Bound, Layout, Region, Values};
@@ -18,16 +17,13 @@ pub(crate) use limiter::{HostState, MemoryAccount};
 
 use crate::compiled::CompiledModule;
 use crate::deadline::{Brake, Cancellation, Interruption, Stop, Watch, WatchPage};
-use crate::error::Trap;
 use crate::memory::GuestMemory;
-use crate::module::{self, ManifestError, ModuleError};
+use crate::module::{ManifestError, ModuleError};
 
 /// Native stack that the host itself may need below a guest: signal frames, libcalls.
 const HOST_STACK_BYTES: usize = 256 << 10;
 /// Smallest region that is asked of a guest, in bytes.
 const REGION_BYTES_MIN: u32 = 4 << 10;
-/// Frames of the guest's stack that an error shows.
-const FRAMES_SHOWN_MAX: usize = 8;
 
 /// An instance of a module.
 pub(crate) struct Instance {
@@ -370,46 +366,6 @@ impl Instance {
         }
     }
 
-    /// Why a call trapped.
-    #[cold]
-    fn explain(
-        &mut self,
-        module: &CompiledModule,
-        error_address: Option<u32>,
-        error: &wasmtime::Error,
-    ) -> Failure {
-        let trap = error.downcast_ref::<wasmtime::Trap>().copied();
-        if trap == Some(wasmtime::Trap::StackOverflow) {
-            return Failure::StackOverflow;
-        }
-        if let Some(refused) = self.store.data_mut().refused.take() {
-            return refused;
-        }
-        let message = error_address.and_then(|address| self.message(module, address));
-        let what = message.unwrap_or_else(|| match trap {
-            Some(trap) => trap.to_string(),
-            None => format!("{error:#}"),
-        });
-        let frames = error
-            .downcast_ref::<WasmBacktrace>()
-            .map(WasmBacktrace::frames)
-            .unwrap_or_default();
-        let symbol =
-            |frame: &wasmtime::FrameInfo| module.symbol(frame.func_index(), frame.func_offset());
-        let frames: Vec<String> = frames.iter().map(symbol).collect();
-        // What the guest's language runs between its panic and the trap says nothing of the plugin.
-        let first = frames
-            .iter()
-            .position(|frame| !is_runtime(frame))
-            .unwrap_or(0);
-        let frames = frames
-            .into_iter()
-            .skip(first)
-            .take(FRAMES_SHOWN_MAX)
-            .collect();
-        Failure::Trap(Trap { what, frames })
-    }
-
     /// The manifest, whose [`Slice`] is at `address`.
     pub(crate) fn manifest_bytes(
         &mut self,
@@ -433,40 +389,4 @@ impl Instance {
             .map_err(ManifestError::from)?
             .to_vec())
     }
-
-    /// The error message that the guest left in a frame, escaped and cut. `None` if there is none.
-    #[cold]
-    pub(crate) fn message(
-        &mut self,
-        module: &CompiledModule,
-        error_address: u32,
-    ) -> Option<String> {
-        let bytes_max = module.limits().error_bytes_max;
-        let memory = self.memory();
-        let Slice { address, length } = memory.read("error", error_address).ok()?;
-        // A length that lies is cut at the end of memory. One byte more than is shown, so that the cut is seen.
-        let available = memory.len().saturating_sub(address as usize);
-        let shown = (length as usize)
-            .min(bytes_max.saturating_add(1))
-            .min(available);
-        let bytes = memory.slice("error message", address, shown, 1).ok()?;
-        (!bytes.is_empty())
-            .then(|| module::escape_lines(&String::from_utf8_lossy(bytes), bytes_max))
-    }
-}
-
-/// Whether a frame is one of Rust's own functions, or of the SDK's, on the way from a panic to a trap.
-fn is_runtime(frame: &str) -> bool {
-    const RUNTIME: [&str; 9] = [
-        "__rust",
-        "<core::",
-        "<std::",
-        "alloc::",
-        "core::",
-        "panic_abort::",
-        "rust_panic",
-        "std::",
-        "wasmfusion_udf::panic::",
-    ];
-    RUNTIME.iter().any(|prefix| frame.starts_with(prefix))
 }

@@ -99,7 +99,7 @@ impl Lease {
         self.0.failure.get().map(String::as_str)
     }
 
-    /// Makes the instance's last call fail for good, for this reason. The first one counts.
+    /// Says why the instance cannot be called any more. The first reason counts.
     #[cold]
     pub(crate) fn fail(&self, reason: impl Display) {
         let _ = self.0.failure.set(reason.to_string());

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, StringArray};
+use datafusion::arrow::compute::{not, nullif};
 use datafusion::arrow::datatypes::{DataType, Field, Int64Type, Schema};
 use datafusion::logical_expr::EmitTo;
 use datafusion::physical_expr::PhysicalExpr;
@@ -11,6 +12,8 @@ use datafusion::physical_expr::expressions::Column;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
+use wasmfusion::{AggregateFunction, Registry, RegistryOptions, SqlFunction};
+use wasmfusion_sql_tests::built_plugins;
 
 /// `my_sum` of a column of integers.
 fn sum() -> AggregateFunctionExpr {
@@ -189,6 +192,34 @@ fn take_in(model: &mut Model, rows: &[Row]) {
             add(&mut model[*group], *value);
         }
     }
+}
+
+/// A batch of texts that is larger than what the guest has room for becomes states in parts.
+#[test]
+fn large_batches_are_converted_in_parts() {
+    let mut options = RegistryOptions::default();
+    options.limits.memory_bytes_max = 16 << 20;
+    let plugin = Registry::new(options)
+        .load_file(built_plugins().join("testing.wasm"))
+        .unwrap();
+    let function = SqlFunction::named(&plugin, "my_max").and_then(AggregateFunction::new);
+    let schema = Arc::new(Schema::new(vec![Field::new("v", DataType::Utf8, true)]));
+    let column: Arc<dyn PhysicalExpr> = Arc::new(Column::new("v", 0));
+    let function = AggregateExprBuilder::new(Arc::new(function.unwrap().into()), vec![column])
+        .schema(schema)
+        .alias("m")
+        .build()
+        .unwrap();
+    let texts: ArrayRef = Arc::new(StringArray::from_iter_values(
+        (0..1_000).map(|row| row.to_string().repeat(4_000)),
+    ));
+    let filter: BooleanArray = (0..1_000).map(|row| Some(row % 7 > 0)).collect();
+    let accumulator = function.create_groups_accumulator().unwrap();
+    let states = accumulator
+        .convert_to_state(&[Arc::clone(&texts)], Some(&filter))
+        .unwrap();
+    let expected = nullif(&texts, &not(&filter).unwrap()).unwrap();
+    assert_eq!(&states[0], &expected);
 }
 
 proptest! {

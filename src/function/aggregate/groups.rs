@@ -13,8 +13,8 @@ use super::declaration;
 use super::rows::Input;
 use super::state::{Rows, State};
 use crate::error::Error;
+use crate::function::request;
 use crate::plugin::FunctionRef;
-use crate::scope::Lease;
 
 /// The groups of one aggregate in one partition. Their state has an instance of its own, from the first row until everything was emitted:
 /// then all of its memory is given back.
@@ -86,8 +86,7 @@ fn present<'a>(
     match slot {
         Some(state) => Ok(state),
         None => {
-            let lease = Lease::own(&function.plugin)
-                .map_err(|failure| failure.into_error(function.id(), function.plugin.limits()))?;
+            let lease = request::own_lease(function)?;
             Ok(slot.insert(State::create(function, lease)?))
         }
     }
@@ -161,9 +160,7 @@ impl GroupsAccumulator for Groups {
         let converter = match slot.as_ref() {
             Some(converter) => converter,
             None => {
-                let lease = Lease::shared(&function.plugin).map_err(|failure| {
-                    failure.into_error(function.id(), function.plugin.limits())
-                })?;
+                let lease = request::shared_lease(function)?;
                 slot.insert(State::converter(function, lease))
             }
         };

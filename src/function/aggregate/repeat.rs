@@ -1,13 +1,12 @@
 //! Updates that are like the one before: as many rows, numbers without NULLs. Most are, and need not be laid out again.
 
-use smallvec::SmallVec;
 use wasmfusion_abi::AggregateCall;
 
 use super::state::{Rows, State, params};
 use crate::columns;
 use crate::error::Result;
 use crate::function::frame::FRAME_BYTES;
-use crate::function::request::{self, FixedColumn, LaidOut};
+use crate::function::request::{self, FixedColumns, LaidOut};
 use crate::instance::Region;
 
 /// Where everything of an update lies: the next one of as many rows is the same but for the values.
@@ -18,7 +17,7 @@ pub(super) struct Kept {
     pub(super) laid_out: LaidOut,
     /// Everything from the frame to the last argument's struct. Others write there in the meantime, as the region belongs to all.
     pub(super) header: Box<[u8]>,
-    pub(super) columns: SmallVec<[FixedColumn; 6]>,
+    pub(super) columns: FixedColumns,
     /// Address of the groups' numbers; 0 if there are none.
     pub(super) group_ids: u32,
     pub(super) region: Region,

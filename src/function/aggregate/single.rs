@@ -12,7 +12,7 @@ use super::declaration;
 use super::rows::Input;
 use super::state::{Rows, State};
 use crate::error::Error;
-use crate::scope::Lease;
+use crate::function::request;
 
 /// One group as an accumulator. Its state lives in the instance that the stream's small states share: a window may have
 /// one for each partition at a time.
@@ -47,9 +47,7 @@ impl Single {
         match &mut self.state {
             Some(state) => Ok(state),
             slot => {
-                let lease = Lease::shared(&function.plugin).map_err(|failure| {
-                    failure.into_error(function.id(), function.plugin.limits())
-                })?;
+                let lease = request::shared_lease(function)?;
                 Ok(slot.insert(State::create(function, lease)?))
             }
         }

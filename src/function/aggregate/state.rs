@@ -12,11 +12,11 @@ use wasmfusion_abi::AggregateCall;
 
 use super::declaration;
 use super::repeat::Kept;
-use crate::columns::{self, ColumnError};
+use crate::columns;
 use crate::error::{Error, Result};
-use crate::function::call::Argument;
-use crate::function::frame::{self, Ended, bad_result};
-use crate::function::request::{self, Extras, Reply, Request};
+use crate::function::call::{Argument, Arguments};
+use crate::function::frame::{self, Ended};
+use crate::function::request::{self, Extras, Reply, Request, Types};
 use crate::instance::Instance;
 use crate::module::ParamType;
 use crate::plugin::FunctionRef;
@@ -26,9 +26,6 @@ use crate::scope::Lease;
 const EMIT_ROWS_MAX: usize = 256 << 10;
 /// An instance that begins with more memory than this says so to the query, whatever it needs it for.
 const IDLE_BYTES_MAX: usize = 1 << 20;
-
-type Arguments<'a> = SmallVec<[Argument<'a>; 6]>;
-type Types<'a> = SmallVec<[&'a DataType; 6]>;
 
 /// The states of the groups of one accumulator.
 #[derive(Debug)]
@@ -61,8 +58,11 @@ impl State {
     /// A state without groups.
     pub(super) fn create(function: &FunctionRef, lease: Lease) -> Result<Self> {
         let mut state = Self::converter(function, lease);
-        let reply = state.call(&Request::default(), AggregateCall::CREATE, 0, 0)?;
-        state.handle = Some(reply.tail.state);
+        let create = Request::default();
+        let handle = state.run(&create, AggregateCall::CREATE, 0, |reply, _, _| {
+            Ok(reply.tail.state)
+        })?;
+        state.handle = Some(handle);
         Ok(state)
     }
 
@@ -113,16 +113,17 @@ impl State {
         }
         let arguments = arguments(rows.columns);
         let request = Request {
-            rows: u32::try_from(length).map_err(|_| self.too_many(length))?,
+            rows: frame::row_count(&self.function, length)?,
             arguments: &arguments,
             targets,
             indices: rows.groups,
             bits: rows.filter,
             ..Request::default()
         };
-        let roomy = self.function.plugin.limits().memory_bytes_max / 4;
-        if length > 1 && request.measure::<AggregateCall>(&self.function)? > roomy {
-            self.take_in_halves(operation, rows, targets, length)?;
+        if self.is_too_large(&request)? {
+            in_halves(rows, length, |part, _| {
+                self.take_in(operation, part, targets)
+            })?;
             return Ok(None);
         }
         let numbers = || {
@@ -130,9 +131,10 @@ impl State {
                 .map(|(column, target)| columns::fixed_values(column.as_ref(), target))
                 .collect::<Option<SmallVec<[&[u8]; 6]>>>()
         };
+        // What `repeat` can take: no filter. States are merged in batches of all sizes.
         let numbers = match rows.filter {
-            None => numbers(),
-            Some(_) => None,
+            None if operation != AggregateCall::MERGE => numbers(),
+            _ => None,
         };
         self.within(length, |instance| {
             let mut group_ids = 0;
@@ -157,31 +159,10 @@ impl State {
         })
     }
 
-    #[cold]
-    fn take_in_halves(
-        &self,
-        operation: u32,
-        rows: Rows<'_>,
-        targets: &[&DataType],
-        length: usize,
-    ) -> Result<()> {
-        let half = length / 2;
-        for (start, length) in [(0, half), (half, length - half)] {
-            let columns: Vec<ArrayRef> = rows
-                .columns
-                .iter()
-                .map(|column| column.slice(start, length))
-                .collect();
-            let filter = rows.filter.map(|filter| filter.slice(start, length));
-            let part = Rows {
-                columns: &columns,
-                groups: rows.groups.map(|groups| &groups[start..start + length]),
-                filter: filter.as_ref(),
-                total: rows.total,
-            };
-            self.take_in(operation, part, targets)?;
-        }
-        Ok(())
+    /// Whether a call would leave the guest too little of its memory, and can be made in parts.
+    fn is_too_large(&self, request: &Request<'_>) -> Result<bool> {
+        let roomy = self.function.plugin.limits().memory_bytes_max / 4;
+        Ok(request.rows > 1 && request.measure::<AggregateCall>(&self.function)? > roomy)
     }
 
     /// The first `count` of `total` groups as columns of these types, by an operation that forgets them.
@@ -239,20 +220,13 @@ impl State {
             result_rows: rows,
             ..Request::default()
         };
-        let total_rows = rows as usize;
-        self.run(
-            &request,
-            operation,
-            total,
-            total_rows,
-            |reply, instance, function| {
-                let columns = reply.columns(instance, function, types, rows)?;
-                if let (Some(result), Some(column)) = (promise, columns.first()) {
-                    frame::check_promise(function, result, column)?;
-                }
-                Ok(columns)
-            },
-        )
+        self.run(&request, operation, total, |reply, instance, function| {
+            let columns = reply.columns(instance, function, types, rows)?;
+            if let (Some(result), Some(column)) = (promise, columns.first()) {
+                frame::check_promise(function, result, column)?;
+            }
+            Ok(columns)
+        })
     }
 
     /// The result of the only group; the state stays.
@@ -271,7 +245,7 @@ impl State {
         types: &[&DataType],
     ) -> Result<Vec<ArrayRef>> {
         let arguments = arguments(rows.columns);
-        let count = u32::try_from(length).map_err(|_| self.too_many(length))?;
+        let count = frame::row_count(&self.function, length)?;
         let request = Request {
             rows: count,
             arguments: &arguments,
@@ -281,11 +255,16 @@ impl State {
             result_rows: count,
             ..Request::default()
         };
+        if self.is_too_large(&request)? {
+            let parts = in_halves(rows, length, |part, length| {
+                self.convert(part, targets, length, types)
+            })?;
+            return self.joined(&parts);
+        }
         self.run(
             &request,
             AggregateCall::CONVERT,
             0,
-            length,
             |reply, instance, function| reply.columns(instance, function, types, count),
         )
     }
@@ -302,26 +281,15 @@ impl State {
         self.live_bytes.load(Ordering::Relaxed).max(grown)
     }
 
-    fn call(
-        &self,
-        request: &Request<'_>,
-        operation: u32,
-        total: u32,
-        rows: usize,
-    ) -> Result<Reply<AggregateCall>> {
-        self.run(request, operation, total, rows, |reply, _, _| Ok(reply))
-    }
-
     /// One call, and what `read` makes of its answer.
     fn run<R>(
         &self,
         request: &Request<'_>,
         operation: u32,
         total: u32,
-        rows: usize,
         read: impl FnOnce(Reply<AggregateCall>, &mut Instance, &FunctionRef) -> Result<R, Ended>,
     ) -> Result<R> {
-        self.within(rows, |instance| {
+        self.within(request.rows as usize, |instance| {
             let reply = request.send(instance, &self.function, |extras| {
                 self.tail(request, operation, total, &extras)
             })?;
@@ -363,15 +331,6 @@ impl State {
     ) -> Result<R> {
         request::within(&self.lease, &self.function, rows, f)
     }
-
-    #[cold]
-    fn too_many(&self, rows: usize) -> Error {
-        let problem = format!("{rows} rows are more than an array may have");
-        bad_result(
-            &self.function,
-            ColumnError::invalid(&DataType::Null, problem),
-        )
-    }
 }
 
 impl Drop for State {
@@ -400,6 +359,32 @@ pub(super) fn params<'a>(
         // Refused in a manifest.
         ParamType::Any => column.data_type(),
     })
+}
+
+/// Makes a call in two, each with half of the rows.
+#[cold]
+fn in_halves<R>(
+    rows: Rows<'_>,
+    length: usize,
+    call: impl Fn(Rows<'_>, usize) -> Result<R>,
+) -> Result<[R; 2]> {
+    let part = |start: usize, length: usize| {
+        let columns: Vec<ArrayRef> = rows
+            .columns
+            .iter()
+            .map(|column| column.slice(start, length))
+            .collect();
+        let filter = rows.filter.map(|filter| filter.slice(start, length));
+        let part = Rows {
+            columns: &columns,
+            groups: rows.groups.map(|groups| &groups[start..start + length]),
+            filter: filter.as_ref(),
+            total: rows.total,
+        };
+        call(part, length)
+    };
+    let half = length / 2;
+    Ok([part(0, half)?, part(half, length - half)?])
 }
 
 fn arguments(columns: &[ArrayRef]) -> Arguments<'_> {

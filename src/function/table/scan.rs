@@ -6,14 +6,13 @@ use std::sync::Arc;
 use datafusion::arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
 use datafusion::arrow::datatypes::{DataType, Field, SchemaRef};
 use datafusion::common::{Result, ScalarValue};
-use smallvec::SmallVec;
 use wasmfusion_abi::TableCall;
 
 use super::TableCallSite;
 use crate::columns::{self, ColumnError};
-use crate::function::call::Argument;
+use crate::function::call::{Argument, Arguments};
 use crate::function::frame::{self, Ended, bad_result};
-use crate::function::request::{self, Request};
+use crate::function::request::{self, Request, Types};
 use crate::function::{bind, signature};
 use crate::module::Nulls;
 use crate::scope::Lease;
@@ -58,13 +57,16 @@ impl Scan {
         wanted: Option<usize>,
         batch_rows: usize,
     ) -> Self {
+        let types: Vec<&DataType> = table.fields().iter().map(|f| f.data_type()).collect();
+        let roomy = call.function.plugin.limits().memory_bytes_max / 8;
+        let rows_max = batch_rows.clamp(1, BATCH_ROWS_MAX);
         Self {
+            batch_rows: columns::rows_within(&types, roomy, rows_max),
             call,
             table,
             schema,
             projection,
             wanted,
-            batch_rows: batch_rows.min(BATCH_ROWS_MAX),
             progress: Progress::Begins,
         }
     }
@@ -87,14 +89,13 @@ impl Scan {
             array: Cow::Borrowed(array),
             constant: true,
         };
-        let arguments: SmallVec<[Argument<'_>; 6]> = arrays.iter().map(argument).collect();
-        let targets: SmallVec<[&DataType; 6]> = arguments
+        let arguments: Arguments<'_> = arrays.iter().map(argument).collect();
+        let targets: Types<'_> = arguments
             .iter()
             .enumerate()
             .map(|(place, argument)| frame::target(function, place, &argument.array))
             .collect();
-        let lease = Lease::shared(&function.plugin)
-            .map_err(|failure| failure.into_error(function.id(), function.plugin.limits()))?;
+        let lease = request::shared_lease(function)?;
         let handle = request::within(&lease, function, 0, |instance| {
             let bound = if function.decl().bind {
                 let row = DataType::Struct(self.table.fields().clone());
@@ -130,9 +131,7 @@ impl Scan {
         let function = &self.call.function;
         let fields = self.table.fields();
         let types: Vec<&DataType> = fields.iter().map(|field| field.data_type()).collect();
-        let roomy = function.plugin.limits().memory_bytes_max / 8;
-        let rows_max = columns::rows_within(&types, roomy, self.batch_rows.max(1));
-        let rows = self.wanted.unwrap_or(usize::MAX).min(rows_max);
+        let rows = self.wanted.unwrap_or(usize::MAX).min(self.batch_rows);
         let rows = u32::try_from(rows).unwrap_or(u32::MAX);
         if rows == 0 {
             return Ok(None);

@@ -3,26 +3,25 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
 use datafusion::arrow::array::ArrayRef;
-use datafusion::arrow::datatypes::{DataType, Field};
+use datafusion::arrow::datatypes::Field;
 use datafusion::common::Result;
 use datafusion::logical_expr::function::PartitionEvaluatorArgs;
+use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Literal;
-use smallvec::SmallVec;
 use wasmfusion_abi::{CONSTANTS_MAX, flag};
 
-use crate::columns::ColumnError;
 use crate::error::Error;
-use crate::function::call::{self, Argument};
-use crate::function::frame::{self, Ended, bad_argument};
+use crate::function::call::{self, Argument, Arguments};
+use crate::function::frame::{self, Ended};
+use crate::function::request::{self, Types};
 use crate::function::{bind, signature};
 use crate::instance::Instance;
 use crate::module::ParamType;
 use crate::plugin::FunctionRef;
 use crate::scope::Lease;
-
-pub(super) type Arguments<'a> = SmallVec<[Argument<'a>; 6]>;
 
 /// A window function as one place in a query calls it.
 pub(super) struct WindowFunctionCall {
@@ -40,8 +39,7 @@ impl WindowFunctionCall {
         result: Field,
         args: &PartitionEvaluatorArgs<'_>,
     ) -> Self {
-        let literal = |(place, expr): (usize, &std::sync::Arc<_>)| {
-            let expr: &std::sync::Arc<dyn datafusion::physical_expr::PhysicalExpr> = expr;
+        let literal = |(place, expr): (usize, &Arc<dyn PhysicalExpr>)| {
             let literal = expr.downcast_ref::<Literal>()?;
             (place < CONSTANTS_MAX)
                 .then(|| literal.value().to_array().ok())
@@ -90,10 +88,7 @@ impl WindowFunctionCall {
     }
 
     /// The types that the arguments cross as.
-    pub(super) fn targets<'a>(
-        &'a self,
-        arguments: &'a Arguments<'_>,
-    ) -> SmallVec<[&'a DataType; 6]> {
+    pub(super) fn targets<'a>(&'a self, arguments: &'a Arguments<'_>) -> Types<'a> {
         let target = |(place, argument): (usize, &'a Argument<'_>)| {
             frame::target(&self.function, place, &argument.array)
         };
@@ -114,32 +109,13 @@ impl WindowFunctionCall {
         bind::handle(instance, &self.function, arguments, &self.result)
     }
 
-    /// The instance that the stream's windows share.
+    /// The instance that the stream's windows share, kept for all calls.
     pub(super) fn lease(&mut self) -> Result<Lease, Error> {
         if let Some(lease) = &self.lease {
             return Ok(lease.clone());
         }
-        let lease = self.fresh_lease()?;
+        let lease = request::shared_lease(&self.function)?;
         Ok(self.lease.insert(lease).clone())
-    }
-
-    /// As [`Self::lease`], where nothing is kept from call to call.
-    pub(super) fn fresh_lease(&self) -> Result<Lease, Error> {
-        let function = &self.function;
-        Lease::shared(&function.plugin)
-            .map_err(|failure| failure.into_error(function.id(), function.plugin.limits()))
-    }
-
-    /// A number of rows as the interface has it.
-    pub(super) fn rows(&self, rows: usize) -> Result<u32, Error> {
-        u32::try_from(rows).map_err(|_| {
-            let problem = format!("{rows} rows are more than an array may have");
-            bad_argument(
-                &self.function,
-                0,
-                ColumnError::invalid(self.result.data_type(), problem),
-            )
-        })
     }
 }
 

@@ -10,12 +10,10 @@ use wasmfusion_abi::WindowCall;
 
 use super::call::WindowFunctionCall;
 use crate::error::Error;
-use crate::function::frame::{self, ARRAY_BYTES, FRAME_BYTES};
+use crate::function::frame::{self, ARRAY_BYTES, FRAME_BYTES, TABLE_BYTES};
 use crate::function::request::{self, LaidOut, Request};
 use crate::instance::Instance;
-
-/// Bytes of the addresses of validity and values, which lie behind the struct of a result of fixed width.
-const TABLE_BYTES: u32 = 8;
+use crate::memory::MemoryError;
 
 /// Asks for the value of each row, with the range of its frame. The arguments stay in guest memory while they are the same.
 #[derive(Debug)]
@@ -53,12 +51,12 @@ impl Framed {
 
     fn value(&mut self, values: &[ArrayRef], range: &Range<usize>) -> Result<ArrayRef, Error> {
         let lease = self.call.lease()?;
-        // A frame from 3 FOLLOWING to 1 FOLLOWING ends before it starts: it is empty.
-        let start = self.call.rows(range.start)?;
-        let end = self.call.rows(range.end)?.max(start);
         let Self { call, resident } = self;
         let function = &call.function;
-        let failed = |e: crate::memory::MemoryError| frame::bad_result(function, e.into());
+        let start = frame::row_count(function, range.start)?;
+        // Whatever DataFusion makes of a frame that ends before it starts: it is empty.
+        let end = frame::row_count(function, range.end)?.max(start);
+        let failed = |e: MemoryError| frame::bad_result(function, e.into());
         let tail = WindowCall {
             operation: WindowCall::FRAME,
             start,
@@ -93,6 +91,7 @@ impl Framed {
                         ..Request::default()
                     };
                     let laid_out = request.lay_out(instance, function, |_| tail)?;
+                    // The addresses of a result of fixed width lie directly behind its struct.
                     let end = laid_out.results + ARRAY_BYTES + TABLE_BYTES;
                     let length = (end - laid_out.frame) as usize;
                     let memory = instance.memory();

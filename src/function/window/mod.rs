@@ -19,7 +19,6 @@ use datafusion::logical_expr::function::{PartitionEvaluatorArgs, WindowUDFFieldA
 use datafusion::logical_expr::{
     Documentation, PartitionEvaluator, Signature, WindowUDF, WindowUDFImpl,
 };
-
 use parking_lot::Mutex;
 
 use self::call::WindowFunctionCall;
@@ -78,9 +77,7 @@ impl WindowFunction {
         };
         Ok((function, field))
     }
-}
 
-impl WindowFunction {
     /// Asks the guest once for each set of types. It is bound to types alone: constants are not known to all that ask.
     fn bind(&self, function: &FunctionRef, types: Vec<DataType>) -> Result<Field> {
         let known = self.bound.lock().get(&types).cloned();

@@ -67,7 +67,7 @@ impl Streaming {
             return Ok(new_empty_array(call.result.data_type()));
         };
         let arguments = call.arguments(values, Some(&rows))?;
-        let count = call.rows(rows.len())?;
+        let count = frame::row_count(&call.function, rows.len())?;
         request::within(&state.lease, &call.function, rows.len(), |instance| {
             let request = Request {
                 rows: count,

@@ -36,8 +36,9 @@ impl Whole {
             return Ok(new_empty_array(data_type));
         }
         let arguments = call.arguments(values, None)?;
-        let count = call.rows(rows)?;
-        let column = request::within(&call.fresh_lease()?, &call.function, rows, |instance| {
+        let count = frame::row_count(&call.function, rows)?;
+        let lease = request::shared_lease(&call.function)?;
+        let column = request::within(&lease, &call.function, rows, |instance| {
             let request = Request {
                 rows: count,
                 flags: call.flags,
