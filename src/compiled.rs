@@ -1,6 +1,8 @@
 //! A module, compiled and ready to be instantiated, before anybody asked it what it contains.
 
 use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::time::Duration;
 
 use wasmfusion_abi::export;
 use wasmtime::{Engine, InstancePre, Linker, Module, ModuleExport};
@@ -8,9 +10,11 @@ use wasmtime::{Engine, InstancePre, Linker, Module, ModuleExport};
 use crate::deadline::Interruption;
 use crate::engine::EngineSettings;
 use crate::error::{Error, Result};
-use crate::instance::HostState;
+use crate::host::{self, HostFunction, PluginHost};
+use crate::instance::{HostState, PluginUsage};
 use crate::limits::Limits;
-use crate::module::{self, Digest, ModuleInfo, ModuleSource, Probes, Symbolizer};
+use crate::module::{self, Digest, ModuleError, ModuleInfo, ModuleSource, Probes, Symbolizer};
+use crate::redact::Redactor;
 
 /// A compiled module.
 pub(crate) struct CompiledModule {
@@ -20,7 +24,12 @@ pub(crate) struct CompiledModule {
     info: ModuleInfo,
     digest: Digest,
     symbols: Symbolizer,
-    limits: Limits,
+    limits: Arc<Limits>,
+    usage: Arc<PluginUsage>,
+    /// For everything that the guest says and people read.
+    redactor: Arc<Redactor>,
+    /// There from when it is known what the plugin may ask the host for, if it imports anything.
+    host: Option<Arc<PluginHost>>,
     interruption: Interruption,
 }
 
@@ -56,21 +65,28 @@ impl CompiledModule {
             plugin: name.to_owned(),
             reason: Box::new(reason),
         };
-        let info = module::validate(source.bytes(), limits, |_, _| false).map_err(refused)?;
+        let offered = |module: &str, name: &str| {
+            HostFunction::find(module, name).map(HostFunction::signature)
+        };
+        let info = module::validate(source.bytes(), limits, offered).map_err(refused)?;
         let probes = match interruption {
             Interruption::WatchPage => Probes::On,
             Interruption::Epoch => Probes::Off,
         };
         let bytes = module::instrument(source.bytes(), probes).map_err(refused)?;
         let engine = EngineSettings::new(limits, interruption).engine()?;
-        let host = |error: wasmtime::Error| Error::Host {
+        let failed = |error: wasmtime::Error| Error::Host {
             what: format!("plugin {name} could not be compiled"),
             reason: module::escape(&format!("{error:#}")),
         };
-        let compiled = Module::new(&engine, bytes).map_err(host)?;
-        let pre = Linker::new(&engine)
-            .instantiate_pre(&compiled)
-            .map_err(host)?;
+        let compiled = compile(&engine, bytes, limits.compile_timeout_ms)
+            .map_err(refused)?
+            .map_err(failed)?;
+        let mut linker = Linker::new(&engine);
+        for import in &info.imports {
+            host::link(&mut linker, &import.name).map_err(failed)?;
+        }
+        let pre = linker.instantiate_pre(&compiled).map_err(failed)?;
         let find = |name| compiled.get_export_index(name);
         let exports = Exports {
             memory: find(export::MEMORY),
@@ -89,9 +105,34 @@ impl CompiledModule {
             info,
             digest: source.digest(),
             symbols: Symbolizer::new(Arc::clone(source.bytes()), probes),
-            limits: limits.clone(),
+            limits: Arc::new(limits.clone()),
+            usage: Arc::default(),
+            redactor: Arc::default(),
+            host: None,
             interruption,
         })
+    }
+
+    /// Gives the module's host functions what they work with. Before that, calling one is a trap.
+    pub(crate) fn set_host(&mut self, host: Arc<PluginHost>) {
+        self.host = Some(host);
+    }
+
+    /// Sets what is redacted in what the guest says.
+    pub(crate) fn set_redactor(&mut self, redactor: Arc<Redactor>) {
+        self.redactor = redactor;
+    }
+
+    pub(crate) fn redactor(&self) -> &Redactor {
+        &self.redactor
+    }
+
+    pub(crate) fn host(&self) -> Option<&Arc<PluginHost>> {
+        self.host.as_ref()
+    }
+
+    pub(crate) fn usage(&self) -> &Arc<PluginUsage> {
+        &self.usage
     }
 
     /// Makes the exports of these names callable, in this order.
@@ -124,6 +165,10 @@ impl CompiledModule {
         &self.limits
     }
 
+    pub(crate) fn shared_limits(&self) -> &Arc<Limits> {
+        &self.limits
+    }
+
     pub(crate) fn interruption(&self) -> Interruption {
         self.interruption
     }
@@ -132,5 +177,31 @@ impl CompiledModule {
     #[cold]
     pub(crate) fn symbol(&self, function: u32, func_offset: Option<usize>) -> String {
         self.symbols.resolve(function, func_offset).to_string()
+    }
+}
+
+/// Compiles a module in a thread of its own, and waits for it for so long. Nothing can stop a compilation: one that takes longer goes on
+/// until it ends, within the limits on the module's size.
+fn compile(
+    engine: &Engine,
+    bytes: Vec<u8>,
+    timeout_ms: u64,
+) -> Result<wasmtime::Result<Module>, ModuleError> {
+    let (sender, receiver) = sync_channel(1);
+    let engine = engine.clone();
+    let thread = std::thread::Builder::new().name("wasmfusion-compile".into());
+    let spawned = thread.spawn(move || {
+        // Nobody may be there any more.
+        let _ = sender.send(Module::new(&engine, bytes));
+    });
+    if let Err(error) = spawned {
+        return Ok(Err(error.into()));
+    }
+    match receiver.recv_timeout(Duration::from_millis(timeout_ms)) {
+        Ok(compiled) => Ok(compiled),
+        Err(RecvTimeoutError::Timeout) => Err(ModuleError::CompileTimeout { timeout_ms }),
+        Err(RecvTimeoutError::Disconnected) => Ok(Err(wasmtime::Error::msg(
+            "the compiler gave up without saying why",
+        ))),
     }
 }

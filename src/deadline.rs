@@ -41,17 +41,48 @@ const STOPPED: u64 = u64::MAX;
 
 /// Cancels the calls of a query. Clones are the same switch.
 #[derive(Clone, Debug, Default)]
-pub struct Cancellation(Arc<AtomicBool>);
+pub struct Cancellation(Arc<Query>);
+
+/// A query, or a call outside of one.
+#[derive(Debug)]
+struct Query {
+    cancelled: AtomicBool,
+    /// Its number in this process.
+    id: u64,
+    started: Instant,
+}
+
+impl Default for Query {
+    fn default() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Self {
+            cancelled: AtomicBool::new(false),
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            started: Instant::now(),
+        }
+    }
+}
 
 impl Cancellation {
     /// Stops the guests that run for this query, within some milliseconds, and those that would start.
     pub fn cancel(&self) {
-        self.0.store(true, Ordering::Release);
+        self.0.cancelled.store(true, Ordering::Release);
     }
 
     /// Whether [`Self::cancel`] was called.
     pub fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.0.cancelled.load(Ordering::Acquire)
+    }
+
+    /// The query's number in this process, as audit records have it.
+    pub fn query(&self) -> u64 {
+        self.0.id
+    }
+
+    /// When the query has run for so long.
+    pub(crate) fn deadline(&self, timeout_ms: u64) -> Instant {
+        let never = Duration::from_hours(24 * 365);
+        self.0.started + Duration::from_millis(timeout_ms).min(never)
     }
 }
 
@@ -60,6 +91,8 @@ impl Cancellation {
 pub(crate) enum Stop {
     /// It ran longer than it may.
     Deadline,
+    /// Its query ran longer than it may.
+    QueryDeadline,
     /// Its query was cancelled.
     Cancelled,
 }
@@ -105,6 +138,7 @@ impl WatchPage {
 pub(crate) struct Watch(Arc<Cell>);
 
 /// Asks for a guest whether it was stopped.
+#[derive(Clone)]
 pub(crate) struct WatchHandle(Arc<Cell>);
 
 struct Cell {
@@ -114,16 +148,27 @@ struct Cell {
     page_taken: AtomicBool,
     brake: Brake,
     cancellation: Cancellation,
+    /// When the query must be over.
+    query_deadline: Option<Instant>,
+    /// Whether the watchdog has seen that the query must be over.
+    query_over: AtomicBool,
 }
 
 impl Watch {
     /// Puts an instance under watch.
-    pub(crate) fn new(brake: Brake, cancellation: Cancellation) -> Self {
+    pub(crate) fn new(
+        brake: Brake,
+        cancellation: Cancellation,
+        query_deadline: Option<Instant>,
+    ) -> Self {
+        let query_over = query_deadline.is_some_and(|deadline| deadline <= Instant::now());
         let cell = Arc::new(Cell {
             state: AtomicU64::new(IDLE),
             page_taken: AtomicBool::new(false),
             brake,
             cancellation,
+            query_deadline,
+            query_over: AtomicBool::new(query_over),
         });
         WATCHDOG.add(Arc::clone(&cell));
         Self(cell)
@@ -142,10 +187,16 @@ impl Watch {
             .store(deadline.min(STOPPED - 1), Ordering::Relaxed);
     }
 
-    /// Whether the query was cancelled, so that no call should start.
+    /// Why no call should start.
     #[inline]
-    pub(crate) fn is_cancelled(&self) -> bool {
-        self.0.cancellation.is_cancelled()
+    pub(crate) fn is_over(&self) -> Option<Stop> {
+        if self.0.cancellation.is_cancelled() {
+            Some(Stop::Cancelled)
+        } else if self.0.query_over.load(Ordering::Relaxed) {
+            Some(Stop::QueryDeadline)
+        } else {
+            None
+        }
     }
 
     /// Ends the call that [`Self::start`] began. If the watchdog was faster, says why it stopped the call: the instance must then not be
@@ -155,10 +206,8 @@ impl Watch {
         // A swap, not a store: the watchdog's compare-and-swap either came first, and we see it, or fails.
         if self.0.state.swap(IDLE, Ordering::AcqRel) != STOPPED {
             None
-        } else if self.0.cancellation.is_cancelled() {
-            Some(Stop::Cancelled)
         } else {
-            Some(Stop::Deadline)
+            Some(self.is_over().unwrap_or(Stop::Deadline))
         }
     }
 
@@ -183,13 +232,30 @@ impl WatchHandle {
     pub(crate) fn is_stopped(&self) -> bool {
         self.0.state.load(Ordering::Acquire) == STOPPED
     }
+
+    /// Whether nobody waits any more for what the call does.
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_stopped() || self.0.cancellation.is_cancelled()
+    }
+
+    /// Milliseconds that the running call has left.
+    pub(crate) fn remaining_ms(&self) -> u64 {
+        match self.0.state.load(Ordering::Relaxed) {
+            IDLE | STOPPED => 0,
+            deadline => deadline.saturating_sub(NOW.load(Ordering::Relaxed)),
+        }
+    }
 }
 
 impl Cell {
     /// Stops the running call if it must not go on. Called by the watchdog, under its lock.
-    fn check(&self, now: u64) {
+    fn check(&self, now: u64, at: Instant) {
+        let query_over = self.query_deadline.is_some_and(|end| end <= at);
+        if query_over {
+            self.query_over.store(true, Ordering::Relaxed);
+        }
         let state = self.state.load(Ordering::Relaxed);
-        let over = state <= now || self.cancellation.is_cancelled();
+        let over = state <= now || query_over || self.cancellation.is_cancelled();
         if state == IDLE || (state != STOPPED && !over) {
             return;
         }
@@ -262,8 +328,9 @@ impl Watchdog {
                     last_look = Instant::now();
                 }
                 let now = advance(&mut last_look);
+                let at = Instant::now();
                 for cell in cells.iter() {
-                    cell.check(now);
+                    cell.check(now, at);
                 }
             }
             std::thread::sleep(TICK);

@@ -31,6 +31,7 @@ const STACK_BYTES_MAX: usize = 2 << 20;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct EngineSettings {
     interruption: Interruption,
+    fuel: bool,
     stack_bytes_max: usize,
     instances_max: u32,
     table_elements_max: usize,
@@ -40,6 +41,7 @@ impl EngineSettings {
     pub(crate) fn new(limits: &Limits, interruption: Interruption) -> Self {
         Self {
             interruption,
+            fuel: limits.call_fuel_max.is_some(),
             stack_bytes_max: limits.stack_bytes_max,
             instances_max: limits.instances_max,
             table_elements_max: usize::try_from(limits.table_elements_max).unwrap_or(usize::MAX),
@@ -87,6 +89,7 @@ impl EngineSettings {
             .wasm_backtrace_details(WasmBacktraceDetails::Disable)
             .wasm_backtrace_max_frames(NonZeroUsize::new(BACKTRACE_FRAMES_MAX))
             .epoch_interruption(self.interruption == Interruption::Epoch)
+            .consume_fuel(self.fuel)
             // What `module::validate` refuses by name is off here too. The second memory is the watch page.
             .wasm_multi_memory(true)
             .wasm_memory64(false)

@@ -26,26 +26,42 @@
 //! # Ok(()) }
 //! ```
 
+mod audit;
+mod capability;
 pub mod columns;
 mod compiled;
 mod deadline;
 mod engine;
 mod error;
 mod function;
+mod host;
 mod instance;
 mod limits;
 pub mod memory;
+mod metrics;
 pub mod module;
 mod plugin;
+mod redact;
 mod registry;
 mod scope;
+mod settings;
 mod sql;
 
+pub use audit::{AuditLog, AuditOptions, AuditRecord, Outcome};
+pub use capability::{Capability, CapabilityError, CapabilityKind, Grants, Preset};
 pub use deadline::{Cancellation, Interruption};
 pub use error::{Error, FunctionId, Result, Trap};
 pub use function::{AggregateFunction, ScalarFunction, SqlFunction, TableFunction, WindowFunction};
+pub use host::{
+    Distance, Figure, HostContext, HostError, KeyValueTable, LocalContext, NearestNeighbours,
+    NoContext, SnapshotTable, Status, StoreError, StoreLimits, VectorIndex,
+};
 pub use limits::Limits;
+pub use metrics::{Metric, MetricKind, Metrics};
 pub use plugin::Plugin;
 pub use registry::{Registry, RegistryOptions};
 pub use scope::{StreamScope, WasmExec, WasmRule};
+pub use settings::{
+    PluginSettings, PublicKey, Secret, SecretSource, SettingsError, SignatureSource,
+};
 pub use sql::{LeftOut, SessionContextExt, WasmFunctionFactory};

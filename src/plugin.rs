@@ -1,37 +1,81 @@
-//! A plugin: a compiled module together with what it says of itself.
+//! A plugin: a compiled module together with what it says of itself and what its operator says of it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::capability::{Capability, CapabilityKind, Grants};
 use crate::compiled::CompiledModule;
-use crate::deadline::{Cancellation, Interruption};
+use crate::deadline::Interruption;
 use crate::error::{Error, FunctionId, Result};
-use crate::instance::{Failure, Instance};
+use crate::host::{HostFunction, HostServices, PluginHost};
+use crate::instance::{Failure, Instance, InstanceOptions};
 use crate::limits::Limits;
 use crate::module::{AbiVersion, Digest, FunctionDecl, Manifest, ModuleError, ModuleSource};
+use crate::redact::Redactor;
+use crate::settings::{PluginSettings, Secret};
 
 /// A loaded plugin. It never changes: another version of it is another value.
 pub struct Plugin {
     module: CompiledModule,
     manifest: Manifest,
+    settings: PluginSettings,
     source: String,
 }
 
+/// How a plugin is loaded.
+pub(crate) struct LoadOptions<'a> {
+    /// The file, or whatever the user knows the module by.
+    pub(crate) name: &'a str,
+    /// The file in which the operator could grant something.
+    pub(crate) settings_file: Option<String>,
+    pub(crate) settings: &'a PluginSettings,
+    pub(crate) limits: &'a Limits,
+    pub(crate) interruption: Interruption,
+    /// Whether well-known forms of secrets are redacted as well as those that were granted.
+    pub(crate) redact_well_known: bool,
+    /// What host functions work with. Asked for only if the module imports some.
+    pub(crate) services: &'a dyn Fn() -> Result<HostServices>,
+}
+
 impl Plugin {
-    /// Compiles a module and asks it for its manifest, in an instance that lives for nothing else. `name` is the file, or whatever
-    /// the user knows the module by.
+    /// Compiles a module, asks it for its manifest, in an instance that lives for nothing else, and gives it what it was granted.
     ///
     /// # Errors
     ///
-    /// If the module or its manifest is refused; the error says why and what to do.
-    pub(crate) fn load(
-        name: &str,
-        source: &ModuleSource,
-        limits: &Limits,
-        interruption: Interruption,
-    ) -> Result<Self> {
-        let mut module = CompiledModule::new(name, source, limits, interruption)?;
-        let manifest = describe(name, &module)?;
+    /// If the module or its manifest is refused, or it asks for more than it was granted; the error says why and what to do.
+    pub(crate) fn load(source: &ModuleSource, options: &LoadOptions<'_>) -> Result<Self> {
+        let LoadOptions {
+            name,
+            settings_file,
+            settings,
+            limits,
+            interruption,
+            redact_well_known,
+            services,
+        } = options;
+        let refused = |reason: ModuleError| Error::Module {
+            plugin: (*name).to_owned(),
+            reason: Box::new(reason),
+        };
+        let told = |problem| refused(ModuleError::Settings(problem));
+        let limits = settings
+            .limits_over(limits)
+            .map_err(|error| told(error.to_string()))?;
+        let (mut module, manifest) =
+            described(name, source, &limits, *interruption, *redact_well_known)?;
+        check_requested(&manifest, &module).map_err(refused)?;
+        check_granted(&manifest, &settings.grants, settings_file.as_deref()).map_err(refused)?;
+        settings.check_config(&manifest).map_err(told)?;
+        let secrets = settings.secret_values(&manifest).map_err(told)?;
+        let redactor = redactor(&secrets, *redact_well_known).map_err(told)?;
+        module.set_redactor(Arc::clone(&redactor));
+        if !module.info().imports.is_empty() {
+            let host =
+                PluginHost::new(&manifest, settings, secrets, redactor, &limits, services()?)
+                    .map_err(told)?;
+            module.set_host(Arc::new(host));
+        }
         module.resolve_functions(
             manifest
                 .functions
@@ -41,8 +85,47 @@ impl Plugin {
         Ok(Self {
             module,
             manifest,
-            source: name.to_owned(),
+            settings: (*settings).clone(),
+            source: (*name).to_owned(),
         })
+    }
+
+    /// What the plugin in a module says of itself.
+    ///
+    /// # Errors
+    ///
+    /// If the module or its manifest is refused.
+    pub(crate) fn describe(
+        name: &str,
+        source: &ModuleSource,
+        limits: &Limits,
+        interruption: Interruption,
+        redact_well_known: bool,
+    ) -> Result<Manifest> {
+        let (_, manifest) = described(name, source, limits, interruption, redact_well_known)?;
+        Ok(manifest)
+    }
+
+    /// What its operator says of it.
+    pub fn settings(&self) -> &PluginSettings {
+        &self.settings
+    }
+
+    /// Whether it was made of the same module with the same settings.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.digest() == other.digest() && self.settings == other.settings
+    }
+
+    /// Whether it asked for something of this kind and was granted it, as every host call is checked.
+    pub fn permits(&self, kind: CapabilityKind) -> bool {
+        let host = self.module.host();
+        host.is_some_and(|host| host.permissions().allows(kind))
+    }
+
+    /// Whether its functions may keep a thread waiting: for the network, for a process.
+    pub(crate) fn may_block(&self) -> bool {
+        let host = self.module.host();
+        host.is_some_and(|host| host.permissions().may_block())
     }
 
     /// The name that the plugin gives itself.
@@ -105,6 +188,26 @@ impl fmt::Debug for Plugin {
     }
 }
 
+/// Compiles a module and asks it for its manifest.
+fn described(
+    name: &str,
+    source: &ModuleSource,
+    limits: &Limits,
+    interruption: Interruption,
+    redact_well_known: bool,
+) -> Result<(CompiledModule, Manifest)> {
+    let mut module = CompiledModule::new(name, source, limits, interruption)?;
+    let redactor =
+        redactor(&BTreeMap::new(), redact_well_known).map_err(|problem| Error::Module {
+            plugin: name.to_owned(),
+            reason: Box::new(ModuleError::Settings(problem)),
+        })?;
+    module.set_redactor(redactor);
+    let mut manifest = describe(name, &module)?;
+    manifest.redact(module.redactor());
+    Ok((module, manifest))
+}
+
 /// Asks a module for its version of the interface and its manifest.
 fn describe(name: &str, module: &CompiledModule) -> Result<Manifest> {
     let failed = |export: &str| {
@@ -112,7 +215,7 @@ fn describe(name: &str, module: &CompiledModule) -> Result<Manifest> {
             function: export.to_owned(),
             plugin: name.to_owned(),
         };
-        move |failure: Failure| failure.into_error(function.clone(), module.limits())
+        move |failure: Failure| failure.into_error(function.clone())
     };
     let refused = |reason: ModuleError| Error::Module {
         plugin: name.to_owned(),
@@ -121,7 +224,7 @@ fn describe(name: &str, module: &CompiledModule) -> Result<Manifest> {
     let exports = module.exports();
 
     let mut instance =
-        Instance::new(module, Cancellation::default(), None).map_err(failed("start"))?;
+        Instance::new(module, InstanceOptions::default()).map_err(failed("start"))?;
     let version = match &exports.abi_version {
         Some(export) => Some(
             instance
@@ -147,6 +250,54 @@ fn describe(name: &str, module: &CompiledModule) -> Result<Manifest> {
         .check_exports(module.info())
         .map_err(|reason| refused(reason.into()))?;
     Ok(manifest)
+}
+
+fn redactor(secrets: &BTreeMap<String, Secret>, well_known: bool) -> Result<Arc<Redactor>, String> {
+    let values = secrets.values().map(Secret::reveal);
+    let redactor = Redactor::new(values, well_known).map_err(|error| error.to_string())?;
+    Ok(Arc::new(redactor))
+}
+
+/// That the manifest asks for a capability for each host function that the module imports.
+fn check_requested(manifest: &Manifest, module: &CompiledModule) -> Result<(), ModuleError> {
+    let asks = |kind: &CapabilityKind| manifest.capabilities.iter().any(|c| c.kind() == *kind);
+    for import in &module.info().imports {
+        let Some(function) = HostFunction::find(&import.module, &import.name) else {
+            continue;
+        };
+        let needed = function.capabilities;
+        let asked = match needed {
+            [] => !manifest.capabilities.is_empty(),
+            needed => needed.iter().any(asks),
+        };
+        if !asked {
+            let needed: Vec<&str> = needed.iter().map(|kind| kind.name()).collect();
+            return Err(ModuleError::NotRequested {
+                name: function.name.to_owned(),
+                needed: match needed.as_slice() {
+                    [] => "any".to_owned(),
+                    needed => needed.join(", "),
+                },
+            });
+        }
+    }
+    Ok(())
+}
+
+/// That everything that the plugin asks for was granted.
+fn check_granted(
+    manifest: &Manifest,
+    grants: &Grants,
+    settings_file: Option<&str>,
+) -> Result<(), ModuleError> {
+    let missing = grants.missing(&manifest.capabilities);
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(ModuleError::NotGranted {
+        missing: missing.into_iter().map(Capability::to_string).collect(),
+        file: settings_file.map(str::to_owned),
+    })
 }
 
 /// A function of a plugin, by its place in the manifest.

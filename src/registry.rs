@@ -1,21 +1,28 @@
 //! The plugins of a process or of a tenant: loading them, finding them, dropping them.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
+use parking_lot::Mutex;
 
+use crate::audit::{AuditLog, AuditOptions};
+use crate::capability::Grants;
 use crate::deadline::Interruption;
 use crate::error::{Error, Result};
 use crate::function::SqlFunction;
+use crate::host::{HostContext, HostServices, NoContext};
 use crate::limits::Limits;
-use crate::module::{Digest, ModuleSource};
-use crate::plugin::Plugin;
+use crate::metrics::Metrics;
+use crate::module::{Digest, Manifest, ModuleError, ModuleSource};
+use crate::plugin::{LoadOptions, Plugin};
+use crate::settings::{self, PluginSettings, PublicKey, SignatureSource};
 
 /// How a [`Registry`] loads plugins.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RegistryOptions {
     /// What each instance of each plugin may use.
@@ -25,6 +32,39 @@ pub struct RegistryOptions {
     /// The directory below which `CREATE FUNCTION … AS 'file'` finds its files; relative paths start there, and paths that leave it
     /// are refused. `None`: every file that the process can read, relative to its working directory.
     pub module_root: Option<PathBuf>,
+    /// Whether the file `NAME.toml` beside a module is read, in which an operator grants capabilities and sets limits. Turn it off where
+    /// those who may add modules may not decide that.
+    pub settings_files: bool,
+    /// What every plugin is granted, apart from what its own settings grant.
+    pub grants: Grants,
+    /// Where plugins' tables and vector indexes come from.
+    pub context: Arc<dyn HostContext>,
+    /// What is kept of plugins' host calls.
+    pub audit: AuditOptions,
+    /// Whether modules must be signed by one of [`Self::trusted_keys`].
+    pub require_signed: bool,
+    /// The keys that modules may be signed with. With any, a module that has a signature must have a good one.
+    pub trusted_keys: Vec<PublicKey>,
+    /// Whether texts in the form of well-known secrets (keys of clouds, tokens, private keys) are taken out of what plugins say in logs,
+    /// metrics, errors and audit records. The values of granted secrets always are.
+    pub redact_well_known: bool,
+}
+
+impl Default for RegistryOptions {
+    fn default() -> Self {
+        Self {
+            limits: Limits::default(),
+            interruption: Interruption::default(),
+            module_root: None,
+            settings_files: true,
+            grants: Grants::default(),
+            context: Arc::new(NoContext),
+            audit: AuditOptions::default(),
+            require_signed: false,
+            trusted_keys: Vec::new(),
+            redact_well_known: true,
+        }
+    }
 }
 
 /// Plugins by name. Clones are the same registry.
@@ -48,8 +88,24 @@ pub struct Registry(Arc<Inner>);
 struct Inner {
     options: RegistryOptions,
     plugins: DashMap<String, Arc<Plugin>>,
-    /// Every module that is in use somewhere, so that the same bytes are compiled once.
-    compiled: DashMap<Digest, Weak<Plugin>>,
+    /// Every module that is in use somewhere, so that the same bytes with the same settings are compiled once.
+    compiled: DashMap<Digest, Vec<Weak<Plugin>>>,
+    /// There from when a plugin that can call the host is loaded.
+    audit: Mutex<Option<AuditLog>>,
+    metrics: Metrics,
+}
+
+/// A module that is about to be loaded.
+struct Candidate<'a> {
+    /// The file, or whatever the user knows it by.
+    name: &'a str,
+    /// Where it is, if it is a file.
+    path: Option<&'a Path>,
+    source: ModuleSource,
+    /// `None`: those of the file beside it, if there is one.
+    settings: Option<&'a PluginSettings>,
+    /// The digest that SQL text pins.
+    pinned: Option<Digest>,
 }
 
 impl Registry {
@@ -77,7 +133,39 @@ impl Registry {
     ///
     /// If the file or what is in it is refused, or a plugin of its name is there already. Nothing is changed then.
     pub fn load_file(&self, path: impl AsRef<Path>) -> Result<Arc<Plugin>> {
-        self.add(self.compile_file(path.as_ref())?)
+        self.add(self.compile_file(path.as_ref(), None)?)
+    }
+
+    /// As [`Self::load_file`], with these settings in place of those in the file beside it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::load_file`].
+    pub fn load_file_with(
+        &self,
+        path: impl AsRef<Path>,
+        settings: &PluginSettings,
+    ) -> Result<Arc<Plugin>> {
+        self.add(self.compile_file(path.as_ref(), Some(settings))?)
+    }
+
+    /// What the plugin in a file says of itself, whatever it asks for: nothing is granted and nothing registered.
+    ///
+    /// # Errors
+    ///
+    /// If the module or its manifest is refused.
+    pub fn describe_file(&self, path: impl AsRef<Path>) -> Result<Manifest> {
+        let options = &self.0.options;
+        let name = path.as_ref().display().to_string();
+        let source =
+            ModuleSource::from_file(path.as_ref(), &options.limits).map_err(refused(&name))?;
+        Plugin::describe(
+            &name,
+            &source,
+            &options.limits,
+            options.interruption,
+            options.redact_well_known,
+        )
     }
 
     /// Loads a plugin from the bytes of a module, binary or text. `name` stands for the file in messages.
@@ -86,9 +174,29 @@ impl Registry {
     ///
     /// As [`Self::load_file`].
     pub fn load_bytes(&self, name: &str, bytes: &[u8]) -> Result<Arc<Plugin>> {
+        self.load_bytes_with(name, bytes, &PluginSettings::default())
+    }
+
+    /// As [`Self::load_bytes`], with these settings.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::load_file`].
+    pub fn load_bytes_with(
+        &self,
+        name: &str,
+        bytes: &[u8],
+        settings: &PluginSettings,
+    ) -> Result<Arc<Plugin>> {
         let source =
             ModuleSource::from_bytes(bytes, &self.0.options.limits).map_err(refused(name))?;
-        self.add(self.compile(name, &source)?)
+        self.add(self.compile(&Candidate {
+            name,
+            path: None,
+            source,
+            settings: Some(settings),
+            pinned: None,
+        })?)
     }
 
     /// Loads every `.wasm` and `.wat` file of a directory, in the order of their names. A file that is refused does not keep the others out.
@@ -139,6 +247,16 @@ impl Registry {
         plugins
     }
 
+    /// All plugins that are in use anywhere, those included that SQL text named, sorted by name.
+    pub(crate) fn plugins_in_use(&self) -> Vec<Arc<Plugin>> {
+        let mut plugins: Vec<Arc<Plugin>> = Vec::new();
+        for entry in &self.0.compiled {
+            plugins.extend(entry.value().iter().filter_map(Weak::upgrade));
+        }
+        plugins.sort_by(|a, b| a.name().cmp(b.name()));
+        plugins
+    }
+
     /// Forgets the plugin of this name. Sessions and queries that have its functions keep them.
     pub fn unload(&self, name: &str) -> Option<Arc<Plugin>> {
         self.0.plugins.remove(name).map(|(_, plugin)| plugin)
@@ -149,10 +267,55 @@ impl Registry {
         self.plugins().iter().flat_map(SqlFunction::all).collect()
     }
 
+    /// What plugins asked the host for. The log begins with the first plugin that can; empty before.
+    ///
+    /// # Errors
+    ///
+    /// If the file of [`RegistryOptions::audit`] cannot be opened.
+    pub fn audit(&self) -> Result<AuditLog> {
+        let mut audit = self.0.audit.lock();
+        if let Some(log) = audit.as_ref() {
+            return Ok(log.clone());
+        }
+        let log = AuditLog::new(&self.0.options.audit)?;
+        Ok(audit.insert(log).clone())
+    }
+
+    /// The log, if it has begun.
+    pub(crate) fn audit_begun(&self) -> Option<AuditLog> {
+        self.0.audit.lock().clone()
+    }
+
+    /// The numbers that plugins emitted.
+    pub fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    fn services(&self) -> Result<HostServices> {
+        Ok(HostServices {
+            context: Arc::clone(&self.0.options.context),
+            audit: self.audit()?,
+            metrics: self.0.metrics.clone(),
+        })
+    }
+
     /// Compiles a file that SQL text names, without giving it a name here: see [`RegistryOptions::module_root`].
-    pub(crate) fn compile_for_sql(&self, path: &str) -> Result<Arc<Plugin>> {
+    pub(crate) fn compile_for_sql(
+        &self,
+        path: &str,
+        pinned: Option<Digest>,
+    ) -> Result<Arc<Plugin>> {
         let Some(root) = &self.0.options.module_root else {
-            return self.compile_file(Path::new(path));
+            let file = Path::new(path);
+            let source =
+                ModuleSource::from_file(file, &self.0.options.limits).map_err(refused(path))?;
+            return self.compile(&Candidate {
+                name: path,
+                path: Some(file),
+                source,
+                settings: None,
+                pinned,
+            });
         };
         let outside = || {
             Error::Usage(format!(
@@ -175,34 +338,65 @@ impl Registry {
         }
         let source =
             ModuleSource::from_file(&file, &self.0.options.limits).map_err(refused(path))?;
-        self.compile(path, &source)
+        self.compile(&Candidate {
+            name: path,
+            path: Some(&file),
+            source,
+            settings: None,
+            pinned,
+        })
     }
 
-    fn compile_file(&self, path: &Path) -> Result<Arc<Plugin>> {
+    fn compile_file(&self, path: &Path, settings: Option<&PluginSettings>) -> Result<Arc<Plugin>> {
         let name = path.display().to_string();
         let source =
             ModuleSource::from_file(path, &self.0.options.limits).map_err(refused(&name))?;
-        self.compile(&name, &source)
+        self.compile(&Candidate {
+            name: &name,
+            path: Some(path),
+            source,
+            settings,
+            pinned: None,
+        })
     }
 
-    fn compile(&self, name: &str, source: &ModuleSource) -> Result<Arc<Plugin>> {
+    fn compile(&self, candidate: &Candidate<'_>) -> Result<Arc<Plugin>> {
         let Inner {
             options, compiled, ..
         } = self.0.as_ref();
-        if let Some(plugin) = compiled
+        let Candidate { name, source, .. } = candidate;
+        let settings = self.settings_of(candidate)?;
+        let same = |plugin: Arc<Plugin>| (*plugin.settings() == settings).then_some(plugin);
+        let there = compiled
             .get(&source.digest())
-            .and_then(|plugin| plugin.upgrade())
-        {
+            .and_then(|plugins| plugins.iter().filter_map(Weak::upgrade).find_map(same));
+        if let Some(plugin) = there {
             return Ok(plugin);
         }
+        let settings_file = candidate
+            .path
+            .filter(|_| options.settings_files && candidate.settings.is_none())
+            .map(|_| Path::new(name).with_extension("toml").display().to_string());
         let plugin = Arc::new(Plugin::load(
-            name,
             source,
-            &options.limits,
-            options.interruption,
+            &LoadOptions {
+                name,
+                settings_file,
+                settings: &settings,
+                limits: &options.limits,
+                interruption: options.interruption,
+                redact_well_known: options.redact_well_known,
+                services: &|| self.services(),
+            },
         )?);
-        compiled.retain(|_, plugin| plugin.strong_count() > 0);
-        compiled.insert(source.digest(), Arc::downgrade(&plugin));
+        compiled.retain(|_, plugins| {
+            plugins.retain(|plugin| plugin.strong_count() > 0);
+            !plugins.is_empty()
+        });
+        compiled
+            .entry(source.digest())
+            .or_default()
+            .push(Arc::downgrade(&plugin));
         tracing::debug!(plugin = plugin.name(), source = name, digest = %plugin.digest(), "plugin compiled");
         Ok(plugin)
     }
@@ -213,7 +407,7 @@ impl Registry {
                 place.insert(Arc::clone(&plugin));
                 Ok(plugin)
             }
-            Entry::Occupied(there) if there.get().digest() == plugin.digest() => Ok(plugin),
+            Entry::Occupied(there) if there.get().is_same(&plugin) => Ok(plugin),
             Entry::Occupied(there) => Err(Error::Usage(format!(
                 "plugin {} ({}): a plugin of this name is loaded already, from {}; unload it first, or give this one another name",
                 plugin.name(),
@@ -224,7 +418,54 @@ impl Registry {
     }
 }
 
-fn refused(name: &str) -> impl FnOnce(crate::module::ModuleError) -> Error {
+impl Registry {
+    /// The settings that hold for a module, if it is the one that was pinned and signed as it must be.
+    fn settings_of(&self, candidate: &Candidate<'_>) -> Result<PluginSettings> {
+        let options = &self.0.options;
+        let refuse = |reason: ModuleError| refused(candidate.name)(reason);
+        let settings = match (candidate.settings, candidate.path) {
+            (Some(settings), _) => Cow::Borrowed(settings),
+            (None, Some(path)) if options.settings_files => {
+                let beside = PluginSettings::beside(path);
+                let beside = beside.map_err(|e| refuse(ModuleError::Settings(e.to_string())))?;
+                Cow::Owned(beside.unwrap_or_default())
+            }
+            _ => Cow::Owned(PluginSettings::default()),
+        };
+        let found = candidate.source.digest();
+        let pins = [
+            (candidate.pinned, "in the statement"),
+            (settings.digest, "in the plugin's settings"),
+        ];
+        for (pinned, place) in pins {
+            if let Some(expected) = pinned
+                && expected != found
+            {
+                return Err(refuse(ModuleError::Digest {
+                    found,
+                    expected,
+                    place: place.to_owned(),
+                }));
+            }
+        }
+        let beside = || candidate.path.and_then(SignatureSource::beside);
+        let signature = settings.signature.clone().or_else(beside);
+        settings::check_signature(
+            candidate.source.given_bytes(),
+            signature.as_ref(),
+            &options.trusted_keys,
+            options.require_signed,
+        )
+        .map_err(|problem| refuse(ModuleError::Signature(problem)))?;
+        let mut settings = settings.into_owned();
+        for capability in options.grants.capabilities() {
+            settings.grants.add(capability.clone());
+        }
+        Ok(settings)
+    }
+}
+
+fn refused(name: &str) -> impl FnOnce(ModuleError) -> Error {
     let plugin = crate::module::escape(name);
     move |reason| Error::Module {
         plugin,

@@ -71,6 +71,9 @@ build_c() {
   rm -f "$object"
 }
 
+# What operators grant to them.
+if [ "$out" != "$plugins/built" ]; then cp "$plugins"/built/*.toml "$out"; fi
+
 cd "$root"
 for name in "${names[@]}"; do
   if [ "$name" = c ]; then build_c; continue; fi

@@ -10,7 +10,7 @@ use datafusion_cli::object_storage::is_stdin_location;
 use datafusion_cli::pool_type::PoolType;
 use datafusion_cli::print_format::PrintFormat;
 use datafusion_cli::print_options::MaxRows;
-use wasmfusion::Interruption;
+use wasmfusion::{Capability, Interruption, PublicKey};
 
 use crate::limits::{self, LimitSetting};
 use crate::size;
@@ -67,6 +67,14 @@ pub struct ShellArgs {
     /// Let CREATE FUNCTION … AS 'file' name only files below this directory; paths start there
     #[arg(long, value_name = "DIR", value_parser = directory, value_hint = ValueHint::DirPath)]
     pub module_root: Option<PathBuf>,
+
+    /// Keep the key-value tables that plugins write in this file, which is made if it is not there [default: in memory]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub store: Option<PathBuf>,
+
+    /// Append a line of JSON to this file for each host call of a plugin; `SELECT * FROM wasmfusion.audit` shows the last ones
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub audit: Option<PathBuf>,
 
     /// Work in this directory instead of the current one
     #[arg(short = 'p', long, value_name = "DIR", value_parser = directory, value_hint = ValueHint::DirPath)]
@@ -151,6 +159,23 @@ pub struct SandboxArgs {
     /// How a function that runs too long is stopped
     #[arg(long, value_enum, default_value_t = InterruptionArg::WatchPage)]
     pub interruption: InterruptionArg,
+
+    /// Grant a capability to every plugin, as in --grant log or --grant table:read:rates_*; apart from what the file NAME.toml beside a
+    /// plugin grants it
+    #[arg(long = "grant", value_name = "CAPABILITY")]
+    pub grants: Vec<Capability>,
+
+    /// Take only modules that are signed with a --trusted-key
+    #[arg(long, requires = "trusted_keys")]
+    pub require_signed: bool,
+
+    /// A public key of minisign that modules may be signed with: its last line, RW…
+    #[arg(long = "trusted-key", value_name = "KEY", id = "trusted_keys")]
+    pub trusted_keys: Vec<PublicKey>,
+
+    /// Do not read the files NAME.toml beside plugins
+    #[arg(long)]
+    pub no_settings_files: bool,
 }
 
 /// [`Interruption`] as clap wants it.

@@ -4,15 +4,13 @@ mod table;
 
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use serde::Serialize;
 use wasmfusion::module::{Inspection, ModuleSource};
-use wasmfusion::{Error, Limits, Plugin, Registry, RegistryOptions};
+use wasmfusion::{Error, Limits, Registry, RegistryOptions};
 
 use crate::args::InspectArgs;
-use crate::limits::limits;
-use crate::report;
+use crate::{report, sandbox};
 
 /// Largest module that is looked at. More than any registry takes, so that one can see what makes a module too large.
 const MODULE_BYTES_MAX: usize = 1 << 30;
@@ -22,7 +20,7 @@ const MODULE_BYTES_MAX: usize = 1 << 30;
 struct Report {
     /// The file as the user named it.
     file: String,
-    /// Whether a registry with these limits takes it.
+    /// Whether a registry with these limits takes it, with the settings beside it.
     accepted: bool,
     /// Why not.
     refused: Option<String>,
@@ -33,14 +31,14 @@ struct Report {
 
 /// Looks at a module and prints what is in it.
 pub fn run(args: &InspectArgs) -> ExitCode {
-    let limits = match limits(&args.sandbox.limits) {
-        Ok(limits) => limits,
+    let options = match sandbox::options(&args.sandbox) {
+        Ok(options) => options,
         Err(problem) => {
             report::error(problem);
             return ExitCode::from(2);
         }
     };
-    let report = inspect(args, limits);
+    let report = inspect(args, options);
     let printed = if args.json {
         print_json(&report)
     } else {
@@ -64,11 +62,13 @@ pub fn run(args: &InspectArgs) -> ExitCode {
     }
 }
 
-fn inspect(args: &InspectArgs, limits: Limits) -> Report {
-    let loaded = load(args, limits);
+fn inspect(args: &InspectArgs, options: RegistryOptions) -> Report {
+    let registry = Registry::new(options);
+    let loaded = registry.load_file(&args.file);
     let mut roomy = Limits::default();
     roomy.module_bytes_max = MODULE_BYTES_MAX;
-    let manifest = loaded.as_ref().ok().map(|plugin| plugin.manifest().clone());
+    // One that is refused for what it asks for has a manifest all the same.
+    let manifest = registry.describe_file(&args.file).ok();
     // Why it cannot be read, where it cannot, is in `loaded`, too.
     let module = ModuleSource::from_file(&args.file, &roomy)
         .and_then(|source| Inspection::new(source.bytes(), manifest))
@@ -84,14 +84,6 @@ fn inspect(args: &InspectArgs, limits: Limits) -> Report {
         refused,
         module,
     }
-}
-
-/// Loads the plugin as a shell would: only so its manifest is known, and whether it would be taken.
-fn load(args: &InspectArgs, limits: Limits) -> Result<Arc<Plugin>, Error> {
-    let mut options = RegistryOptions::default();
-    options.limits = limits;
-    options.interruption = args.sandbox.interruption.into();
-    Registry::new(options).load_file(&args.file)
 }
 
 fn print_json(report: &Report) -> io::Result<()> {

@@ -10,57 +10,90 @@ use crate::size;
 /// One limit, set on the command line.
 #[derive(Clone, Copy, Debug)]
 pub struct LimitSetting {
-    field: &'static Field,
+    name: &'static str,
     value: u64,
 }
 
-/// A field of [`Limits`].
-#[derive(Debug)]
-struct Field {
-    name: &'static str,
-    what: &'static str,
-    get: fn(&Limits) -> u64,
-    /// `None` if the field cannot hold the value.
-    set: fn(&mut Limits, u64) -> Option<()>,
-}
+/// A field of [`Limits`]: its name, and what it limits.
+type Field = (&'static str, &'static str);
 
-macro_rules! fields {
-    ($($name:ident: $what:literal,)*) => {
-        &[$(Field {
-            name: stringify!($name),
-            what: $what,
-            get: |limits| limits.$name as u64,
-            set: |limits, value| {
-                limits.$name = value.try_into().ok()?;
-                Some(())
-            },
-        },)*]
-    };
-}
-
-const FIELDS: &[Field] = fields! {
-    call_timeout_ms: "longest time of one call, in milliseconds",
-    describe_timeout_ms: "longest time to ask a module for its manifest, in milliseconds",
-    memory_bytes_max: "largest memory of one instance",
-    table_elements_max: "most elements in the tables of one instance",
-    stack_bytes_max: "deepest stack",
-    result_bytes_max: "largest result of one call",
-    error_bytes_max: "longest error message",
-    module_bytes_max: "largest module",
-    module_functions_max: "most functions in a module",
-    module_function_bytes_max: "largest function in a module",
-    manifest_bytes_max: "largest manifest",
-    manifest_functions_max: "most functions in a manifest",
-    type_depth_max: "deepest nesting of a type",
-    instances_max: "most instances at one time",
-};
+const FIELDS: &[Field] = &[
+    (
+        "call_timeout_ms",
+        "longest time of one call, in milliseconds",
+    ),
+    (
+        "query_timeout_ms",
+        "longest time from the start of a query until its last guest must be done, in milliseconds",
+    ),
+    (
+        "describe_timeout_ms",
+        "longest time to ask a module for its manifest, in milliseconds",
+    ),
+    (
+        "call_fuel_max",
+        "most fuel that one call burns, about one unit an instruction",
+    ),
+    ("memory_bytes_max", "largest memory of one instance"),
+    (
+        "plugin_memory_bytes_max",
+        "largest memory of all instances of one plugin",
+    ),
+    (
+        "table_elements_max",
+        "most elements in the tables of one instance",
+    ),
+    ("stack_bytes_max", "deepest stack"),
+    ("call_rows_max", "most rows in one call"),
+    ("scan_rows_max", "most rows that a table function returns"),
+    ("result_bytes_max", "largest result of one call"),
+    ("error_bytes_max", "longest error message"),
+    (
+        "host_call_timeout_ms",
+        "longest time of one host call, in milliseconds",
+    ),
+    (
+        "host_call_bytes_max",
+        "most bytes into or out of one host call",
+    ),
+    ("handles_max", "most things that an instance has open"),
+    (
+        "file_bytes_max",
+        "most bytes written through one opened file",
+    ),
+    ("log_bytes_max", "longest log record"),
+    (
+        "logs_per_second_max",
+        "most log records of one plugin in one second",
+    ),
+    ("metric_series_max", "most series of metrics of one plugin"),
+    (
+        "metrics_per_second_max",
+        "most values that one plugin records in one second",
+    ),
+    ("module_bytes_max", "largest module"),
+    ("module_functions_max", "most functions in a module"),
+    ("module_function_bytes_max", "largest function in a module"),
+    (
+        "compile_timeout_ms",
+        "longest time to wait for a module to be compiled, in milliseconds",
+    ),
+    ("manifest_bytes_max", "largest manifest"),
+    ("manifest_functions_max", "most functions in a manifest"),
+    ("type_depth_max", "deepest nesting of a type"),
+    (
+        "plugin_instances_max",
+        "most instances of one plugin at one time",
+    ),
+    ("instances_max", "most instances at one time"),
+];
 
 /// The default limits with these settings; of two for one field, the later counts.
 pub fn limits(settings: &[LimitSetting]) -> Result<Limits, String> {
     let mut limits = Limits::default();
-    for LimitSetting { field, value } in settings {
-        (field.set)(&mut limits, *value)
-            .ok_or_else(|| format!("--limit {}={value}: the value is too large", field.name))?;
+    for LimitSetting { name, value } in settings {
+        let told = |problem| format!("--limit {name}={value}: {problem}");
+        limits.set(name, *value).map_err(told)?;
     }
     Ok(limits)
 }
@@ -72,12 +105,11 @@ pub fn help() -> String {
          k, m, g. May be given several times. The limits and their defaults:\n\n",
     );
     let defaults = Limits::default();
-    for Field {
-        name, what, get, ..
-    } in FIELDS
-    {
-        writeln!(help, "  {name}={}: {what}", shown(name, get(&defaults)))
-            .expect("writing to a String cannot fail");
+    for (name, what) in FIELDS {
+        let value = defaults.all().find(|(other, _)| other == name);
+        let value = value.and_then(|(_, value)| value);
+        let default = value.map_or("none".to_owned(), |value| shown(name, value));
+        writeln!(help, "  {name}={default}: {what}").expect("writing to a String cannot fail");
     }
     help
 }
@@ -86,6 +118,7 @@ pub fn help() -> String {
 fn shown(name: &str, value: u64) -> String {
     let bytes = name.contains("bytes");
     match value {
+        _ if bytes && value != 0 && value.is_multiple_of(1 << 30) => format!("{}g", value >> 30),
         _ if bytes && value != 0 && value.is_multiple_of(1 << 20) => format!("{}m", value >> 20),
         _ if bytes && value != 0 && value.is_multiple_of(1 << 10) => format!("{}k", value >> 10),
         _ => value.to_string(),
@@ -99,21 +132,19 @@ impl FromStr for LimitSetting {
         let (name, value) = text
             .split_once('=')
             .ok_or("expected NAME=VALUE, as in call_timeout_ms=250")?;
-        let field = FIELDS
+        let (name, _) = FIELDS
             .iter()
-            .find(|field| field.name == name)
+            .find(|(other, _)| *other == name)
             .ok_or_else(|| {
-                let names: Vec<&str> = FIELDS.iter().map(|field| field.name).collect();
+                let names: Vec<&str> = FIELDS.iter().map(|(name, _)| *name).collect();
                 format!(
                     "there is no limit `{name}`; the limits are {}",
                     names.join(", ")
                 )
             })?;
         let value = size::parse(value)?;
-        if (field.set)(&mut Limits::default(), value).is_none() {
-            return Err(format!("{value} is too large for {name}"));
-        }
-        Ok(Self { field, value })
+        Limits::default().set(name, value)?;
+        Ok(Self { name, value })
     }
 }
 
@@ -121,28 +152,21 @@ impl FromStr for LimitSetting {
 mod tests {
     use super::*;
 
-    /// `Limits` cannot be taken apart here, but its `Debug` form names every field.
     #[test]
     fn every_field_is_there() {
-        let shown = format!("{:?}", Limits::default());
-        let names: Vec<&str> = shown
-            .trim_start_matches("Limits {")
-            .trim_end_matches('}')
-            .split(',')
-            .filter_map(|field| field.split_once(':'))
-            .map(|(name, _)| name.trim())
-            .collect();
-        let ours: Vec<&str> = FIELDS.iter().map(|field| field.name).collect();
+        let names: Vec<&str> = Limits::default().all().map(|(name, _)| name).collect();
+        let ours: Vec<&str> = FIELDS.iter().map(|(name, _)| *name).collect();
         assert_eq!(ours, names);
     }
 
     #[test]
     fn every_field_is_set() {
-        for field in FIELDS {
-            let settings = [format!("{}=77", field.name).parse().unwrap()];
+        for (name, _) in FIELDS {
+            let settings = [format!("{name}=77").parse().unwrap()];
             let limits = limits(&settings).unwrap();
-            assert_eq!((field.get)(&limits), 77, "{}", field.name);
-            assert_ne!(limits, Limits::default(), "{}", field.name);
+            let set: Vec<_> = limits.all().filter(|(other, _)| other == name).collect();
+            assert_eq!(set, [(*name, Some(77))]);
+            assert_ne!(limits, Limits::default(), "{name}");
         }
     }
 

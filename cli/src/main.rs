@@ -12,6 +12,7 @@ mod args;
 mod inspect;
 mod limits;
 mod report;
+mod sandbox;
 mod scaffold;
 mod shell;
 mod size;

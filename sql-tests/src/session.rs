@@ -3,19 +3,26 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use datafusion::error::Result;
+use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::prelude::{CsvReadOptions, ParquetReadOptions, SessionConfig, SessionContext};
-use wasmfusion::{Registry, RegistryOptions, SessionContextExt};
+use wasmfusion::{
+    Distance, LocalContext, NearestNeighbours, Registry, RegistryOptions, SessionContextExt,
+    StoreError,
+};
 
 /// Threads that a query may use, whatever the machine has.
 const PARTITIONS: usize = 4;
 /// Rows of a batch.
 const BATCH_ROWS: usize = 8_192;
 
-/// The directory of the plugins that come with the project.
+/// The directory of the plugins that come with the project: those that are committed, or, where `WASMFUSION_PLUGINS` says so, others that
+/// were built just now.
 pub fn built_plugins() -> PathBuf {
-    examples().join("plugins/built")
+    match std::env::var_os("WASMFUSION_PLUGINS") {
+        Some(directory) => directory.into(),
+        None => examples().join("plugins/built"),
+    }
 }
 
 /// The directory of the `.slt` files.
@@ -54,8 +61,10 @@ pub fn new_session(registry: &Registry, runtime: Arc<RuntimeEnv>) -> Result<Sess
 ///
 /// If the plugins or the data cannot be read.
 pub async fn session_with_data() -> Result<SessionContext> {
+    let context = LocalContext::default();
     let mut options = RegistryOptions::default();
     options.module_root = Some(built_plugins());
+    options.context = Arc::new(context.clone());
     let registry = Registry::new(options);
     for (_, loaded) in registry.load_dir(test_plugins())? {
         loaded?;
@@ -70,7 +79,23 @@ pub async fn session_with_data() -> Result<SessionContext> {
     .await?;
     ctx.register_csv("airports", data("airports.csv"), CsvReadOptions::new())
         .await?;
+    add_places(&ctx, &context).await?;
     Ok(ctx)
+}
+
+/// Gives plugins the index `places`, of where the airports are.
+async fn add_places(ctx: &SessionContext, context: &LocalContext) -> Result<()> {
+    let failed = |error: StoreError| DataFusionError::External(Box::new(error));
+    let places = "SELECT iata, make_array(CAST(latitude AS REAL), CAST(longitude AS REAL)) AS place FROM airports";
+    let places = ctx.sql(places).await?.into_view();
+    ctx.register_table("places", places)?;
+    let index = NearestNeighbours::of_session(ctx, "places", "iata", "place", Distance::Euclidean);
+    let index = index.await.map_err(failed)?;
+    ctx.deregister_table("places")?;
+    context
+        .add_index("places", Arc::new(index))
+        .map_err(failed)?;
+    Ok(())
 }
 
 fn examples() -> PathBuf {

@@ -10,7 +10,12 @@
 //!
 //! `;; kind: KIND` says what the function is, if it is not a scalar function: it is then called in the shapes of its kind, see
 //! `evil/shapes.rs`. `;; reached in: SHAPE, SHAPE` names those in which the calls fail, if they do not fail in all: the others return 5.
+//!
+//! Guests whose names start with `host_` ask the host. Each has a registry of its own, which offers what `evil/host.rs` says; the file
+//! `NAME.toml` beside it grants what it asks for. What they are told is their value: a status, if it is negative.
 
+#[path = "evil/host.rs"]
+mod host;
 #[path = "evil/shapes.rs"]
 mod shapes;
 
@@ -33,7 +38,9 @@ use wasmfusion_sql_tests::{built_plugins, evil_guests, new_session};
 use crate::shapes::{Shape, Shapes};
 
 /// Guests that have to be stopped start so. They are also run under the other way of stopping them.
-const RUNNING_ON: [&str; 3] = ["loop", "calls_without_end", "recursion"];
+const RUNNING_ON: [&str; 4] = ["loop", "calls_without_end", "recursion", "host_loop"];
+/// Guests that ask the host start so.
+const ASKING: &str = "host_";
 
 /// Longest time that a statement may take. A call is stopped after a tenth of a second, and a constant is computed twice: while the
 /// query is planned, and when it runs. The rest is for machines that are busy.
@@ -55,40 +62,56 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
             .enable_all()
             .build()?,
     );
-    let registry = registry_of(Interruption::WatchPage)?;
-    let epochs = registry_of(Interruption::Epoch)?;
+    host::watch_logs()?;
+    let registry = registry_of(options_of(Interruption::WatchPage))?;
+    let epochs = registry_of(options_of(Interruption::Epoch))?;
 
     let mut files: Vec<PathBuf> = fs::read_dir(evil_guests())?
         .map(|entry| Ok(entry?.path()))
         .collect::<Result<_, std::io::Error>>()?;
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "wat"));
     files.sort();
     let mut trials: Vec<Trial> = Vec::new();
+    let mut asking = 0;
     for file in files {
-        let (registry, runtime) = (registry.clone(), Arc::clone(&runtime));
         let name = file
             .file_stem()
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned();
-        if RUNNING_ON.iter().any(|start| name.starts_with(start)) {
-            let (epochs, runtime, file) = (epochs.clone(), Arc::clone(&runtime), file.clone());
-            trials.push(Trial::test(format!("epochs_{name}"), move || {
-                guest(&epochs, &runtime, &file)
+        let asks = name.starts_with(ASKING);
+        asking += usize::from(asks);
+        let mut add = |name: String, registry: &Registry, interruption| {
+            let (registry, runtime, file) = (registry.clone(), Arc::clone(&runtime), file.clone());
+            trials.push(Trial::test(name, move || match asks {
+                true => asking_guest(interruption, &runtime, &file),
+                false => guest(&registry, &runtime, &file),
             }));
+        };
+        if RUNNING_ON.iter().any(|start| name.starts_with(start)) {
+            add(format!("epochs_{name}"), &epochs, Interruption::Epoch);
         }
-        trials.push(Trial::test(name, move || guest(&registry, &runtime, &file)));
+        add(name, &registry, Interruption::WatchPage);
     }
+    let guests = trials.len();
     for (name, bytes, expected) in not_modules() {
         let (registry, runtime) = (registry.clone(), Arc::clone(&runtime));
         trials.push(Trial::test(name, move || {
             not_a_module(&registry, &runtime, name, &bytes, expected)
         }));
     }
-    Ok(libtest_mimic::run(&arguments, trials).exit_code())
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    if !arguments.list {
+        println!(
+            "{guests} trials of guests, {asking} of which ask the host; {} trials passed",
+            conclusion.num_passed
+        );
+    }
+    Ok(conclusion.exit_code())
 }
 
 /// Small limits, so that guests reach them soon.
-fn registry_of(interruption: Interruption) -> wasmfusion::Result<Registry> {
+fn options_of(interruption: Interruption) -> RegistryOptions {
     let mut options = RegistryOptions::default();
     options.interruption = interruption;
     options.module_root = Some(evil_guests());
@@ -96,6 +119,10 @@ fn registry_of(interruption: Interruption) -> wasmfusion::Result<Registry> {
     options.limits.describe_timeout_ms = 200;
     options.limits.memory_bytes_max = 16 << 20;
     options.limits.result_bytes_max = 1 << 20;
+    options
+}
+
+fn registry_of(options: RegistryOptions) -> wasmfusion::Result<Registry> {
     let registry = Registry::new(options);
     registry.load_file(built_plugins().join("hello.wasm"))?;
     Ok(registry)
@@ -208,6 +235,16 @@ fn guest(registry: &Registry, runtime: &Runtime, file: &Path) -> Result<(), Fail
         }
     }
     still_answers(runtime, &ctx)
+}
+
+/// A guest that asks the host, in a registry of its own: what it leaves there is its own.
+fn asking_guest(interruption: Interruption, runtime: &Runtime, file: &Path) -> Result<(), Failed> {
+    let mut options = options_of(interruption);
+    host::offer(&mut options)?;
+    let registry = registry_of(options)?;
+    guest(&registry, runtime, file)?;
+    let expected = Expected::of(&fs::read_to_string(file)?)?;
+    host::check(&registry, expected.value.is_some())
 }
 
 /// What is no module in text form cannot say in a comment what is expected.

@@ -10,19 +10,37 @@ use datafusion::common::ScalarValue;
 use datafusion::config::ConfigOptions;
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl};
 use wasmfusion::{
-    Limits, Registry, RegistryOptions, ScalarFunction, SessionContextExt, StreamScope,
+    HostContext, Limits, LocalContext, NoContext, PluginSettings, Registry, RegistryOptions,
+    ScalarFunction, SessionContextExt, StreamScope,
 };
-use wasmfusion_sql_tests::{evil_guests, new_session, test_plugins};
+use wasmfusion_sql_tests::{
+    DATA, Guest, Logged, Server, built_plugins, evil_guests, new_session, test_plugins,
+};
 
 /// The settings that are tested below. A setting that is added must be added here, and tested.
-const TESTED: [&str; 14] = [
+const TESTED: [&str; 29] = [
     "call_timeout_ms",
+    "query_timeout_ms",
     "describe_timeout_ms",
+    "call_fuel_max",
     "memory_bytes_max",
+    "plugin_memory_bytes_max",
     "table_elements_max",
     "stack_bytes_max",
+    "call_rows_max",
+    "scan_rows_max",
     "result_bytes_max",
     "error_bytes_max",
+    "host_call_timeout_ms",
+    "host_call_bytes_max",
+    "handles_max",
+    "file_bytes_max",
+    "log_bytes_max",
+    "logs_per_second_max",
+    "metric_series_max",
+    "metrics_per_second_max",
+    "compile_timeout_ms",
+    "plugin_instances_max",
     "module_bytes_max",
     "module_functions_max",
     "module_function_bytes_max",
@@ -117,6 +135,373 @@ fn call_timeout_ms() {
             "{timeout_ms}: {elapsed:?}"
         );
     }
+}
+
+#[test]
+fn query_timeout_ms() {
+    for timeout_ms in [100, 700] {
+        let began = Instant::now();
+        let message = query(
+            evil("loop"),
+            "SELECT evil(value) FROM range(0, 1)",
+            |limits| limits.query_timeout_ms = Some(timeout_ms),
+        )
+        .unwrap_err();
+        let elapsed = began.elapsed();
+        assert!(
+            message.contains(&format!("its query ran longer than {timeout_ms} ms"))
+                && message.contains("query_timeout_ms"),
+            "{message}"
+        );
+        assert!(
+            elapsed >= Duration::from_millis(timeout_ms - 10),
+            "{timeout_ms}: {elapsed:?}"
+        );
+        assert!(
+            elapsed < Duration::from_secs(4),
+            "{timeout_ms}: {elapsed:?}"
+        );
+    }
+}
+
+/// A guest that does something `x` times.
+fn times(body: &str) -> Guest {
+    let body = format!(
+        "(local $answer i64)
+         (block $done (loop $again
+            (br_if $done (i64.eqz (local.get $x)))
+            (local.set $x (i64.sub (local.get $x) (i64.const 1)))
+            (local.set $answer {body})
+            (br_if $done (i64.lt_s (local.get $answer) (i64.const 0)))
+            (br $again)))
+         (local.get $answer)"
+    );
+    Guest::new("guest", &[], &body)
+}
+
+/// Loads a guest with what it asks for and calls it once.
+fn ask(guest: &Guest, x: i64, options: RegistryOptions) -> Result<(), String> {
+    let registry = Registry::new(options);
+    let settings = guest
+        .capabilities()
+        .iter()
+        .fold(PluginSettings::default(), |settings, c| {
+            settings.grant(c).expect("a capability")
+        });
+    let plugin = registry
+        .load_bytes_with("guest.wat", guest.text().as_bytes(), &settings)
+        .map_err(|error| error.to_string())?;
+    let function = ScalarFunction::named(&plugin, "guest").ok_or("no function")?;
+    call_with(
+        &function,
+        vec![ColumnarValue::Scalar(ScalarValue::Int64(Some(x)))],
+    )
+}
+
+/// That a guest can be called with `fits` and not with `exceeds` under a limit, whose name the message has, and with both under the default.
+fn limited(
+    guest: &Guest,
+    (fits, exceeds): (i64, i64),
+    setting: &str,
+    change: impl Fn(&mut Limits),
+    context: impl Fn() -> Arc<dyn HostContext>,
+) {
+    let options = |changed: bool| {
+        let mut options = RegistryOptions::default();
+        options.context = context();
+        if changed {
+            change(&mut options.limits);
+        }
+        options
+    };
+    assert_eq!(
+        ask(guest, exceeds, options(false)),
+        Ok(()),
+        "{setting}: default limits"
+    );
+    assert_eq!(ask(guest, fits, options(true)), Ok(()), "{setting}");
+    let message = ask(guest, exceeds, options(true)).expect_err(setting);
+    assert!(
+        message.contains(setting),
+        "expected `{setting}` in: {message}"
+    );
+}
+
+fn no_context() -> Arc<dyn HostContext> {
+    Arc::new(NoContext)
+}
+
+#[test]
+fn call_fuel_max() {
+    let guest = times("(i64.const 1)");
+    let change = |limits: &mut Limits| limits.call_fuel_max = Some(10_000);
+    limited(&guest, (500, 5_000), "call_fuel_max", change, no_context);
+    // The same call burns the same fuel, whenever and wherever.
+    let burned = |x| {
+        let enough = |fuel: &u64| {
+            let mut options = RegistryOptions::default();
+            options.limits.call_fuel_max = Some(*fuel);
+            ask(&guest, x, options).is_ok()
+        };
+        let (mut low, mut high) = (0, 1 << 16);
+        while high - low > 1 {
+            let middle = (low + high) / 2;
+            if enough(&middle) {
+                high = middle
+            } else {
+                low = middle
+            }
+        }
+        high
+    };
+    let hundred = burned(100);
+    assert_eq!(hundred, burned(100));
+    assert_eq!(burned(300) - burned(200), burned(200) - hundred);
+}
+
+#[test]
+fn plugin_memory_bytes_max() {
+    // The guest's four pages and the watch page.
+    const INSTANCE_BYTES: u64 = 5 << 16;
+    let message = instances(|limits| limits.plugin_memory_bytes_max = 2 * INSTANCE_BYTES + 1);
+    assert!(
+        message.contains("its plugin's instances have 655360 already, the limit is 655361"),
+        "{message}"
+    );
+    assert!(message.contains("plugin_memory_bytes_max"), "{message}");
+}
+
+#[test]
+fn plugin_instances_max() {
+    let message = instances(|limits| limits.plugin_instances_max = 2);
+    assert!(
+        message.contains("found 2 instances of its plugin alive"),
+        "{message}"
+    );
+    assert!(message.contains("plugin_instances_max"), "{message}");
+}
+
+/// What the third of three scopes is told, of which two may have an instance. When one of them is gone, it may.
+fn instances(change: impl FnOnce(&mut Limits)) -> String {
+    let registry = registry(change);
+    let text = Guest::new("guest", &[], "(i64.const 1)").text();
+    let plugin = registry.load_bytes("guest.wat", text.as_bytes()).unwrap();
+    let function = ScalarFunction::named(&plugin, "guest").unwrap();
+    let mut scopes: Vec<_> = (0..3)
+        .map(|_| Some(Box::new(StreamScope::default())))
+        .collect();
+    let mut call = |scope: &mut Option<Box<StreamScope>>| {
+        StreamScope::enter(scope, || {
+            call_with(
+                &function,
+                vec![ColumnarValue::Scalar(ScalarValue::Int64(Some(1)))],
+            )
+        })
+    };
+    assert_eq!(call(&mut scopes[0]), Ok(()));
+    assert_eq!(call(&mut scopes[1]), Ok(()));
+    let message = call(&mut scopes[2]).unwrap_err();
+    scopes[0] = None;
+    assert_eq!(call(&mut scopes[2]), Ok(()));
+    message
+}
+
+#[test]
+fn call_rows_max() {
+    let series = || built_plugins().join("series.wasm");
+    // A partition cannot be cut.
+    let message = refused(
+        series(),
+        "SELECT interpolate(CAST(value AS DOUBLE)) OVER (ORDER BY value) FROM range(0, 1000)",
+        "call_rows_max",
+        |limits| limits.call_rows_max = 100,
+    );
+    assert!(
+        message.contains("with 1000 rows at once, the limit is 100"),
+        "{message}"
+    );
+    // A batch can.
+    let sql = "SELECT kind(value) FROM range(0, 1000)";
+    assert_eq!(
+        query(good("overloads"), sql, |limits| limits.call_rows_max = 7),
+        Ok(1_000)
+    );
+}
+
+#[test]
+fn scan_rows_max() {
+    let series = || built_plugins().join("series.wasm");
+    let sql = "SELECT * FROM linspace(0.0, 1.0, 1000)";
+    let message = refused(series(), sql, "scan_rows_max", |limits| {
+        limits.scan_rows_max = 999
+    });
+    assert!(message.contains("returned more than 999 rows"), "{message}");
+    assert_eq!(
+        query(series(), sql, |limits| limits.scan_rows_max = 1_000),
+        Ok(1_000)
+    );
+}
+
+#[test]
+fn host_call_timeout_ms() {
+    let server = Server::start(Duration::from_secs(20));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let settings = PluginSettings::default()
+        .grant("net:http:*:443")
+        .and_then(|settings| settings.grant("net:http:127.0.0.1:*"))
+        .and_then(|settings| settings.grant("net:connect:127.0.0.1:*"))
+        .unwrap();
+    for timeout_ms in [100, 700] {
+        let registry = registry(|limits| limits.host_call_timeout_ms = timeout_ms);
+        registry
+            .load_file_with(built_plugins().join("fetch.wasm"), &settings)
+            .unwrap();
+        let ctx = new_session(&registry, Arc::default()).unwrap();
+        let began = Instant::now();
+        let sql = format!("SELECT http_get('{}')", server.url());
+        let outcome = runtime.block_on(async { ctx.wasm_sql(&sql).await?.collect().await });
+        let elapsed = began.elapsed();
+        let message = outcome.unwrap_err().strip_backtrace();
+        assert!(message.contains("time"), "{message}");
+        assert!(
+            elapsed >= Duration::from_millis(timeout_ms),
+            "{timeout_ms}: {elapsed:?}"
+        );
+        assert!(
+            elapsed < Duration::from_millis(timeout_ms + 1_000),
+            "{timeout_ms}: {elapsed:?}"
+        );
+    }
+}
+
+#[test]
+fn host_call_bytes_max() {
+    let body = format!("(call $random (i32.const {DATA}) (i32.wrap_i64 (local.get $x)))");
+    let guest = Guest::new("guest", &["random"], &body).import("random", "ii");
+    let change = |limits: &mut Limits| limits.host_call_bytes_max = 100;
+    limited(
+        &guest,
+        (100, 101),
+        "host_call_bytes_max",
+        change,
+        no_context,
+    );
+}
+
+#[test]
+fn handles_max() {
+    let body = format!("(call $table_open (i32.const {DATA}) (i32.const 1) (i32.const 2))");
+    let guest = times(&body)
+        .capability("table:write:t")
+        .import("table_open", "iii")
+        .data("t");
+    let change = |limits: &mut Limits| limits.handles_max = 3;
+    limited(&guest, (3, 4), "handles_max", change, || {
+        Arc::new(LocalContext::default())
+    });
+}
+
+#[test]
+fn file_bytes_max() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("file").display().to_string();
+    let body = format!(
+        "(call $file_write
+            (i32.wrap_i64 (call $file_open (i32.const {DATA}) (i32.const {}) (i32.const 6)))
+            (i32.const {DATA}) (i32.wrap_i64 (local.get $x)))",
+        path.len()
+    );
+    let guest = Guest::new("guest", &[&format!("fs:write:{path}")], &body)
+        .import("file_open", "iii")
+        .import("file_write", "iii")
+        .data(&path);
+    let change = |limits: &mut Limits| limits.file_bytes_max = 10;
+    limited(&guest, (10, 11), "10", change, no_context);
+}
+
+#[test]
+fn log_bytes_max() {
+    for limit in [5, 20] {
+        let logged = Logged::begin();
+        let body = format!(
+            "(call $log (i32.const 3) (i32.const {DATA}) (i32.const 20) (i32.const 0) (i32.const 0))"
+        );
+        let guest = Guest::new("guest", &["log"], &body)
+            .import("log", "iiiii")
+            .data("abcdefghijklmnopqrst");
+        let mut options = RegistryOptions::default();
+        options.limits.log_bytes_max = limit;
+        assert_eq!(ask(&guest, 1, options), Ok(()));
+        let text = logged.text();
+        let (shown, cut) = "abcdefghijklmnopqrst".split_at(limit);
+        assert!(text.contains(shown), "{text}");
+        assert_eq!(text.contains("abcde…"), !cut.is_empty(), "{text}");
+    }
+}
+
+#[test]
+fn logs_per_second_max() {
+    let _logged = Logged::begin();
+    let body = format!(
+        "(call $log (i32.const 3) (i32.const {DATA}) (i32.const 1) (i32.const 0) (i32.const 0))"
+    );
+    let guest = times(&body)
+        .capability("log")
+        .import("log", "iiiii")
+        .data("x");
+    let change = |limits: &mut Limits| limits.logs_per_second_max = 10;
+    limited(&guest, (10, 100), "logs_per_second_max", change, no_context);
+}
+
+#[test]
+fn metric_series_max() {
+    // Names of different lengths.
+    let body = format!(
+        "(call $metric (i32.const 0) (i32.const {DATA}) (i32.add (i32.wrap_i64 (local.get $x)) (i32.const 1)) (i32.const 0) (i32.const 0))"
+    );
+    let guest = times(&body)
+        .capability("metric:emit")
+        .import("metric", "iiiii")
+        .data("aaaaaaaaaa");
+    let change = |limits: &mut Limits| limits.metric_series_max = 3;
+    limited(&guest, (3, 4), "metric_series_max", change, no_context);
+}
+
+#[test]
+fn metrics_per_second_max() {
+    let body = format!(
+        "(call $metric_record
+            (i32.wrap_i64 (call $metric (i32.const 0) (i32.const {DATA}) (i32.const 1) (i32.const 0) (i32.const 0)))
+            (f64.const 1))"
+    );
+    let guest = times(&body)
+        .capability("metric:emit")
+        .import("metric", "iiiii")
+        .import("metric_record", "id")
+        .data("a");
+    let change = |limits: &mut Limits| limits.metrics_per_second_max = 10;
+    limited(
+        &guest,
+        (10, 100),
+        "metrics_per_second_max",
+        change,
+        no_context,
+    );
+}
+
+#[test]
+fn compile_timeout_ms() {
+    let stats = built_plugins().join("stats.wasm");
+    let loaded = registry(|limits| limits.compile_timeout_ms = 1).load_file(&stats);
+    let message = loaded.unwrap_err().to_string();
+    assert!(
+        message.contains("longer than 1 ms") && message.contains("compile_timeout_ms"),
+        "{message}"
+    );
+    registry(|_| {}).load_file(&stats).unwrap();
 }
 
 #[test]
@@ -345,19 +730,29 @@ fn instances_max() {
     );
 }
 
+/// That `answer()` is 42.
 fn call(function: &ScalarFunction) -> Result<(), String> {
-    let args = ScalarFunctionArgs {
-        args: Vec::new(),
-        arg_fields: Vec::new(),
-        number_rows: 1,
-        return_field: Arc::new(Field::new("answer", DataType::Int64, false)),
-        config_options: Arc::new(ConfigOptions::default()),
-    };
-    match function
-        .invoke_with_args(args)
-        .map_err(|error| error.strip_backtrace())?
-    {
+    match invoke(function, Vec::new())? {
         ColumnarValue::Scalar(ScalarValue::Int64(Some(42))) => Ok(()),
         other => Err(format!("expected 42, found {other:?}")),
     }
+}
+
+/// That a function returns something.
+fn call_with(function: &ScalarFunction, args: Vec<ColumnarValue>) -> Result<(), String> {
+    invoke(function, args).map(|_| ())
+}
+
+fn invoke(function: &ScalarFunction, args: Vec<ColumnarValue>) -> Result<ColumnarValue, String> {
+    let field = |_: &ColumnarValue| Arc::new(Field::new("x", DataType::Int64, true));
+    let args = ScalarFunctionArgs {
+        arg_fields: args.iter().map(field).collect(),
+        args,
+        number_rows: 1,
+        return_field: Arc::new(Field::new("answer", DataType::Int64, true)),
+        config_options: Arc::new(ConfigOptions::default()),
+    };
+    function
+        .invoke_with_args(args)
+        .map_err(|error| error.strip_backtrace())
 }

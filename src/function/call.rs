@@ -16,8 +16,9 @@ use datafusion::arrow::compute::{
 use datafusion::arrow::datatypes::{DataType, Field};
 use datafusion::arrow::error::ArrowError;
 use datafusion::common::ScalarValue;
+use datafusion::config::ConfigOptions;
 use datafusion::error::DataFusionError;
-use datafusion::logical_expr::ColumnarValue;
+use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs};
 use smallvec::SmallVec;
 use wasmfusion_abi::CONSTANTS_MAX;
 
@@ -28,7 +29,7 @@ use crate::columns::ColumnError;
 use crate::error::{Error, Result};
 use crate::module::{Nulls, ParamType};
 use crate::plugin::FunctionRef;
-use crate::scope::{with_instance, with_instance_at_hand};
+use crate::scope::{StreamScope, with_instance, with_instance_at_hand, with_limits};
 
 /// An argument: a column of as many values as the call has rows, or one value that holds for all rows.
 #[derive(Clone)]
@@ -43,11 +44,17 @@ pub(super) type Arguments<'a> = SmallVec<[Argument<'a>; 6]>;
 /// Calls a function on a batch.
 pub(super) fn invoke(
     function: &FunctionRef,
-    args: &[ColumnarValue],
-    rows: usize,
-    result: &Field,
+    call: &ScalarFunctionArgs,
     volatile: bool,
 ) -> Result<ColumnarValue> {
+    let ScalarFunctionArgs {
+        args,
+        number_rows,
+        return_field: result,
+        config_options,
+        ..
+    } = call;
+    let rows = *number_rows;
     if let Some(column) = repeat(function, args, rows, result) {
         return Ok(ColumnarValue::Array(column?));
     }
@@ -56,14 +63,13 @@ pub(super) fn invoke(
             .iter()
             .all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
     if all_constant {
-        let column = invoke_columns(function, args, 1, result)?;
+        let column = invoke_columns(function, args, 1, result, config_options)?;
         return Ok(ColumnarValue::Scalar(
             ScalarValue::try_from_array(&column, 0).map_err(|e| arrow_failed(function, e))?,
         ));
     }
-    Ok(ColumnarValue::Array(invoke_columns(
-        function, args, rows, result,
-    )?))
+    let column = invoke_columns(function, args, rows, result, config_options)?;
+    Ok(ColumnarValue::Array(column))
 }
 
 /// Calls a function as it was called before in this thread's scope, if this call is like that one.
@@ -86,6 +92,21 @@ fn repeat(
 
 #[inline(never)]
 fn invoke_columns(
+    function: &FunctionRef,
+    args: &[ColumnarValue],
+    rows: usize,
+    result: &Field,
+    config: &ConfigOptions,
+) -> Result<ArrayRef> {
+    match StreamScope::for_call(config) {
+        None => invoke_here(function, args, rows, result),
+        scope @ Some(_) => {
+            StreamScope::enter(&mut { scope }, || invoke_here(function, args, rows, result))
+        }
+    }
+}
+
+fn invoke_here(
     function: &FunctionRef,
     args: &[ColumnarValue],
     rows: usize,
@@ -231,8 +252,10 @@ fn run(
         Some(columns) => columns.measure(rows, result),
         None => frame::measure(function, arguments, rows, result)?,
     };
-    let roomy = function.plugin.limits().memory_bytes_max / 4;
-    if row_bytes > roomy && rows > 1 {
+    let (roomy, rows_max) = with_limits(&function.plugin, |limits| {
+        (limits.memory_bytes_max / 4, limits.call_rows_max as usize)
+    });
+    if rows > 1 && (row_bytes > roomy || rows > rows_max) {
         return run_halves(function, arguments, rows, result);
     }
     let rows = frame::row_count(function, rows)?;

@@ -212,6 +212,7 @@ fn lay_out(
     let mut arena = Arena::new(region.address, region.size);
     let arg_count = columns.values.len() as u32;
     let header_bytes = columns.header_bytes();
+    let result_bytes_max = instance.limits().result_bytes_max;
     let frame_at = arena
         .alloc(header_bytes.into(), STRUCT_ALIGN)
         .map_err(failed)?;
@@ -272,7 +273,7 @@ fn lay_out(
         let bytes = columns::value_bytes(data_type, rows as usize);
         buffer_address(&memory, &array)
             .zip(bytes)
-            .filter(|(_, bytes)| *bytes <= function.plugin.limits().result_bytes_max)
+            .filter(|(_, bytes)| *bytes <= result_bytes_max)
             .map(|(address, bytes)| (array, Values { address, bytes }))
     } else {
         None

@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::instance::{Failure, Instance};
 use crate::module::ParamType;
 use crate::plugin::FunctionRef;
+use crate::scope::with_limits;
 
 /// Alignment of the structs of the interface.
 pub(super) const STRUCT_ALIGN: u32 = 8;
@@ -50,7 +51,7 @@ impl Ended {
     #[cold]
     pub(super) fn into_error(self, function: &FunctionRef) -> Error {
         match self {
-            Self::Failed(failure) => failure.into_error(function.id(), function.plugin.limits()),
+            Self::Failed(failure) => failure.into_error(function.id()),
             Self::Told(error) => error,
         }
     }
@@ -67,12 +68,15 @@ pub(super) fn settle<T>(instance: &mut Instance, outcome: Result<T, Ended>) -> R
 
 /// A number of rows as the interface has it.
 pub(super) fn row_count(function: &FunctionRef, rows: usize) -> Result<u32, Error> {
-    u32::try_from(rows).map_err(|_| {
-        Error::Usage(format!(
-            "function {}: a batch has {rows} rows",
-            function.id()
-        ))
-    })
+    let max = with_limits(&function.plugin, |limits| limits.call_rows_max);
+    match u32::try_from(rows) {
+        Ok(rows) if rows <= max => Ok(rows),
+        _ => Err(Error::Limit {
+            function: function.id(),
+            what: format!("was to be called with {rows} rows at once, the limit is {max}"),
+            setting: "call_rows_max",
+        }),
+    }
 }
 
 /// How many bytes of the region a call takes, at most.
@@ -250,7 +254,7 @@ pub(super) fn read_column(
     rows: u32,
     data_type: &DataType,
 ) -> Result<ArrayRef, Ended> {
-    let limits = function.plugin.limits();
+    let limits = instance.limits();
     let limits = ReadLimits {
         bytes_max: limits.result_bytes_max,
         depth_max: limits.type_depth_max,

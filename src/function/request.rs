@@ -237,14 +237,12 @@ impl LaidOut {
 
 /// The instance that the stream's small states share.
 pub(super) fn shared_lease(function: &FunctionRef) -> Result<Lease, Error> {
-    Lease::shared(&function.plugin)
-        .map_err(|failure| failure.into_error(function.id(), function.plugin.limits()))
+    Lease::shared(&function.plugin).map_err(|failure| failure.into_error(function.id()))
 }
 
 /// An instance for one large state.
 pub(super) fn own_lease(function: &FunctionRef) -> Result<Lease, Error> {
-    Lease::own(&function.plugin)
-        .map_err(|failure| failure.into_error(function.id(), function.plugin.limits()))
+    Lease::own(&function.plugin).map_err(|failure| failure.into_error(function.id()))
 }
 
 /// Calls in an instance that something is held in. After a failure there, nothing more can be had from it.

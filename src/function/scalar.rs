@@ -113,13 +113,7 @@ impl ScalarUDFImpl for ScalarFunction {
             .0
             .overload(|| args.args.iter().map(ColumnarValue::data_type).collect())?;
         let volatile = self.0.signature().volatility == Volatility::Volatile;
-        Ok(call::invoke(
-            function,
-            &args.args,
-            args.number_rows,
-            &args.return_field,
-            volatile,
-        )?)
+        Ok(call::invoke(function, &args, volatile)?)
     }
 
     fn documentation(&self) -> Option<&Documentation> {

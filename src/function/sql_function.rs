@@ -211,7 +211,7 @@ impl PartialEq for SqlFunction {
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name
             && self.signature == other.signature
-            && self.plugin().digest() == other.plugin().digest()
+            && self.plugin().is_same(other.plugin())
             && self
                 .overloads
                 .iter()

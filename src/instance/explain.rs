@@ -7,6 +7,7 @@ use super::{Failure, Instance};
 use crate::compiled::CompiledModule;
 use crate::error::Trap;
 use crate::module;
+use crate::settings::SECRET_BYTES_MAX;
 
 /// Frames of the guest's stack that an error shows.
 const FRAMES_SHOWN_MAX: usize = 8;
@@ -22,7 +23,10 @@ impl Instance {
     ) -> Failure {
         let trap = error.downcast_ref::<wasmtime::Trap>().copied();
         if trap == Some(wasmtime::Trap::StackOverflow) {
-            return Failure::StackOverflow;
+            return Failure::stack_overflow(&self.limits);
+        }
+        if trap == Some(wasmtime::Trap::OutOfFuel) {
+            return Failure::out_of_fuel(&self.limits);
         }
         if let Some(refused) = self.store.data_mut().refused.take() {
             return refused;
@@ -56,20 +60,22 @@ impl Instance {
     #[cold]
     pub(crate) fn message(
         &mut self,
-        module: &CompiledModule,
+        compiled: &CompiledModule,
         error_address: u32,
     ) -> Option<String> {
-        let bytes_max = module.limits().error_bytes_max;
+        let bytes_max = self.limits.error_bytes_max;
         let memory = self.memory();
         let Slice { address, length } = memory.read("error", error_address).ok()?;
-        // A length that lies is cut at the end of memory. One byte more than is shown, so that the cut is seen.
+        // A length that lies is cut at the end of memory. More than is shown, so that the cut is seen, and a secret that it goes through.
         let available = memory.len().saturating_sub(address as usize);
         let shown = (length as usize)
-            .min(bytes_max.saturating_add(1))
+            .min(bytes_max.saturating_add(SECRET_BYTES_MAX + 1))
             .min(available);
         let bytes = memory.slice("error message", address, shown, 1).ok()?;
+        // Redacted before it is cut, so that no part of a secret is left.
+        let text = String::from_utf8_lossy(bytes);
         (!bytes.is_empty())
-            .then(|| module::escape_lines(&String::from_utf8_lossy(bytes), bytes_max))
+            .then(|| module::escape_lines(&compiled.redactor().redact(&text), bytes_max))
     }
 }
 

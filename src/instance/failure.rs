@@ -34,87 +34,118 @@ impl Phase {
 /// Why a call gave no answer. Everything that can end a guest, before it is told to a user.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    Stopped {
-        stop: Stop,
-        phase: Phase,
+    /// Its query was cancelled.
+    Cancelled,
+    /// A limit was reached: what the guest did, with the figure, and the setting.
+    Limit {
+        what: String,
+        setting: &'static str,
     },
-    Memory {
-        wanted: usize,
-    },
+    /// The query's memory pool has no room.
     Account {
         wanted: usize,
         reason: String,
     },
-    Tables {
-        wanted: usize,
-    },
-    StackOverflow,
     Trap(Trap),
-    /// The guest's `wasmfusion_alloc` said that it has no room.
-    NoRoom {
-        wanted: u64,
-    },
-    /// The guest's `wasmfusion_alloc` broke the interface.
-    BadRegion {
-        address: u32,
-        size: u32,
-    },
-    /// As many instances live as may.
-    Instances,
     /// The host could not make an instance.
     Instantiate(String),
 }
 
 impl Failure {
-    /// The failure as a user reads it.
-    pub(crate) fn into_error(self, function: FunctionId, limits: &Limits) -> Error {
-        match self {
-            Self::Stopped {
-                stop: Stop::Cancelled,
-                ..
-            } => Error::Cancelled { function },
-            Self::Stopped {
-                stop: Stop::Deadline,
-                phase,
-            } => Error::Limit {
-                function,
-                what: format!(
+    #[cold]
+    pub(super) fn limit(what: String, setting: &'static str) -> Self {
+        Self::Limit { what, setting }
+    }
+
+    /// The watchdog stopped the call.
+    #[cold]
+    pub(super) fn stopped(stop: Stop, phase: Phase, limits: &Limits) -> Self {
+        match stop {
+            Stop::Cancelled => Self::Cancelled,
+            Stop::Deadline => Self::limit(
+                format!(
                     "ran longer than {} ms in one call and was stopped",
                     phase.timeout_ms(limits)
                 ),
-                setting: phase.setting(),
-            },
-            Self::Memory { wanted } => Error::Limit {
-                function,
-                what: format!(
-                    "wanted {wanted} bytes of memory, the limit is {}",
-                    limits.memory_bytes_max
+                phase.setting(),
+            ),
+            Stop::QueryDeadline => Self::limit(
+                format!(
+                    "was stopped, because its query ran longer than {} ms",
+                    limits.query_timeout_ms.unwrap_or_default()
                 ),
-                setting: "memory_bytes_max",
-            },
-            Self::NoRoom { wanted } => Error::Limit {
+                "query_timeout_ms",
+            ),
+        }
+    }
+
+    /// The guest called itself too deeply.
+    #[cold]
+    pub(super) fn stack_overflow(limits: &Limits) -> Self {
+        Self::limit(
+            format!(
+                "called itself too deeply, the limit is {} bytes of stack",
+                limits.stack_bytes_max
+            ),
+            "stack_bytes_max",
+        )
+    }
+
+    /// The guest used up its fuel.
+    #[cold]
+    pub(super) fn out_of_fuel(limits: &Limits) -> Self {
+        Self::limit(
+            format!(
+                "burned more than {} units of fuel in one call and was stopped",
+                limits.call_fuel_max.unwrap_or_default()
+            ),
+            "call_fuel_max",
+        )
+    }
+
+    /// The guest's `wasmfusion_alloc` said that it has no room.
+    #[cold]
+    pub(super) fn no_room(wanted: u64, limits: &Limits) -> Self {
+        Self::limit(
+            format!(
+                "has no room for a batch of {wanted} bytes in its memory, whose limit is {}",
+                limits.memory_bytes_max
+            ),
+            "memory_bytes_max",
+        )
+    }
+
+    /// The guest's `wasmfusion_alloc` broke the interface.
+    #[cold]
+    pub(super) fn bad_region(address: u32, size: u32) -> Self {
+        Self::Trap(Trap {
+            what: format!(
+                "wasmfusion_alloc returned {size} bytes at address {address}, which do not start at a multiple of {BUFFER_ALIGN} inside its memory"
+            ),
+            frames: Vec::new(),
+        })
+    }
+
+    /// As many instances live as may.
+    #[cold]
+    pub(super) fn instances(limits: &Limits) -> Self {
+        Self::limit(
+            format!(
+                "found {} instances of plugins alive, as many as there may be",
+                limits.instances_max
+            ),
+            "instances_max",
+        )
+    }
+
+    /// The failure as a user reads it.
+    pub(crate) fn into_error(self, function: FunctionId) -> Error {
+        match self {
+            Self::Cancelled => Error::Cancelled { function },
+            Self::Limit { what, setting } => Error::Limit {
                 function,
-                what: format!(
-                    "has no room for a batch of {wanted} bytes in its memory, whose limit is {}",
-                    limits.memory_bytes_max
-                ),
-                setting: "memory_bytes_max",
-            },
-            Self::Tables { wanted } => Error::Limit {
-                function,
-                what: format!(
-                    "wanted tables of {wanted} elements, the limit is {}",
-                    limits.table_elements_max
-                ),
-                setting: "table_elements_max",
-            },
-            Self::StackOverflow => Error::Limit {
-                function,
-                what: format!(
-                    "called itself too deeply, the limit is {} bytes of stack",
-                    limits.stack_bytes_max
-                ),
-                setting: "stack_bytes_max",
+                what,
+                setting,
             },
             Self::Account { wanted, reason } => Error::MemoryPool {
                 function,
@@ -122,23 +153,6 @@ impl Failure {
                 reason,
             },
             Self::Trap(trap) => Error::Trap { function, trap },
-            Self::BadRegion { address, size } => Error::Trap {
-                function,
-                trap: Trap {
-                    what: format!(
-                        "wasmfusion_alloc returned {size} bytes at address {address}, which do not start at a multiple of {BUFFER_ALIGN} inside its memory"
-                    ),
-                    frames: Vec::new(),
-                },
-            },
-            Self::Instances => Error::Limit {
-                function,
-                what: format!(
-                    "found {} instances of plugins alive, as many as there may be",
-                    limits.instances_max
-                ),
-                setting: "instances_max",
-            },
             Self::Instantiate(reason) => Error::Host {
                 what: format!("no instance could be made for function {function}"),
                 reason,

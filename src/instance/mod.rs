@@ -8,15 +8,19 @@ mod failure;
 mod held;
 mod limiter;
 
+use std::sync::Arc;
+
 use wasmfusion_abi::{BUFFER_ALIGN, Slice};
 use wasmtime::{Memory, PoolConcurrencyLimitError, Store, TypedFunc, UpdateDeadline};
 
 pub(crate) use failure::{Failure, Phase};
 pub(crate) use held::{Bound, Layout, Region, Values};
-pub(crate) use limiter::{HostState, MemoryAccount};
+pub(crate) use limiter::{HostState, MemoryAccount, PluginUsage};
 
 use crate::compiled::CompiledModule;
-use crate::deadline::{Brake, Cancellation, Interruption, Stop, Watch, WatchPage};
+use crate::deadline::{Brake, Cancellation, Interruption, Watch, WatchPage};
+use crate::host::HostCalls;
+use crate::limits::Limits;
 use crate::memory::GuestMemory;
 use crate::module::{ManifestError, ModuleError};
 
@@ -38,7 +42,22 @@ pub(crate) struct Instance {
     writes: u64,
     bound: Vec<Bound>,
     layout: Option<Box<Layout>>,
+    limits: Arc<Limits>,
+    /// Whether the module imports host functions.
+    calls_host: bool,
     spent: bool,
+}
+
+/// For whom an instance is made.
+#[derive(Default)]
+pub(crate) struct InstanceOptions {
+    pub(crate) cancellation: Cancellation,
+    /// Who pays for its memory.
+    pub(crate) account: Option<Box<dyn MemoryAccount>>,
+    /// Limits other than the plugin's own.
+    pub(crate) limits: Option<Arc<Limits>>,
+    /// Whether the thread that calls it may be kept waiting by host functions.
+    pub(crate) may_block: bool,
 }
 
 /// The exports that queries call. Apart from the store, so that a call borrows both and clones neither.
@@ -50,14 +69,32 @@ struct Calls {
 
 impl Instance {
     /// Makes an instance and runs its `start` function, if it has one.
-    pub(crate) fn new(
-        module: &CompiledModule,
-        cancellation: Cancellation,
-        account: Option<Box<dyn MemoryAccount>>,
-    ) -> Result<Self, Failure> {
-        let limits = module.limits();
-        let mut store = Store::new(module.engine(), HostState::new(limits, account));
+    pub(crate) fn new(module: &CompiledModule, options: InstanceOptions) -> Result<Self, Failure> {
+        let InstanceOptions {
+            cancellation,
+            account,
+            limits,
+            may_block,
+        } = options;
+        let limits = limits.unwrap_or_else(|| Arc::clone(module.shared_limits()));
+        let host = module.host().map(|host| {
+            let (host, limits) = (Arc::clone(host), Arc::clone(&limits));
+            Box::new(HostCalls::new(
+                host,
+                limits,
+                cancellation.query(),
+                may_block,
+            ))
+        });
+        let calls_host = host.is_some();
+        let usage = Arc::clone(module.usage());
+        let state = HostState::new(Arc::clone(&limits), usage, account, host)?;
+        let mut store = Store::new(module.engine(), state);
         store.limiter(|state| state);
+        if let Some(fuel) = limits.call_fuel_max {
+            // Active segments are copied on instantiation, which burns fuel too.
+            let _ = store.set_fuel(fuel);
+        }
         if module.interruption() == Interruption::Epoch {
             store.set_epoch_deadline(1);
         }
@@ -66,7 +103,7 @@ impl Instance {
             Err(error) => {
                 return Err(store.data_mut().refused.take().unwrap_or_else(|| {
                     match error.downcast_ref::<PoolConcurrencyLimitError>() {
-                        Some(_) => Failure::Instances,
+                        Some(_) => Failure::instances(&limits),
                         None => Failure::Instantiate(format!("{error:#}")),
                     }
                 }));
@@ -87,6 +124,9 @@ impl Instance {
             .and_then(|e| e.into_func())
             .and_then(|f| f.typed(&store).ok())
             .ok_or_else(missing)?;
+        let query_deadline = limits
+            .query_timeout_ms
+            .map(|timeout_ms| cancellation.deadline(timeout_ms));
         let watch = match module.interruption() {
             Interruption::WatchPage => {
                 let page = exports
@@ -98,10 +138,11 @@ impl Instance {
                 // SAFETY: the page is the memory that instrumentation appended: one wasm page, which neither grows nor moves, exported
                 // under a reserved name, read by the instance's own code alone. `Instance` drops the watch before the store.
                 let page = unsafe { WatchPage::new(page.data_ptr(&store), page.data_size(&store)) };
-                Watch::new(Brake::Page(page), cancellation)
+                Watch::new(Brake::Page(page), cancellation, query_deadline)
             }
             Interruption::Epoch => {
-                let watch = Watch::new(Brake::Epoch(module.engine().weak()), cancellation);
+                let brake = Brake::Epoch(module.engine().weak());
+                let watch = Watch::new(brake, cancellation, query_deadline);
                 let handle = watch.handle();
                 store.epoch_deadline_callback(move |_| {
                     if handle.is_stopped() {
@@ -113,6 +154,9 @@ impl Instance {
                 watch
             }
         };
+        if let Some(host) = &mut store.data_mut().host {
+            host.attach(memory, watch.handle());
+        }
         let mut this = Self {
             watch,
             store,
@@ -126,6 +170,8 @@ impl Instance {
             writes: 0,
             bound: Vec::new(),
             layout: None,
+            limits,
+            calls_host,
             spent: false,
         };
         if let Some(start) = &exports.start {
@@ -146,6 +192,12 @@ impl Instance {
     #[cold]
     pub(crate) fn give_up(&mut self) {
         self.spent = true;
+    }
+
+    /// The limits that hold for it.
+    #[inline]
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// The guest's memory. While this is held the guest cannot run.
@@ -219,8 +271,11 @@ impl Instance {
             generous
         };
         let Ok(size) = u32::try_from(size) else {
-            return Err(Failure::NoRoom { wanted });
+            return Err(Failure::no_room(wanted, &self.limits));
         };
+        if let Some(host) = &mut self.store.data_mut().host {
+            host.shut();
+        }
         let address = self.run(module, Phase::Call, None, |store, calls| {
             calls.alloc.call(store, (size, BUFFER_ALIGN))
         })?;
@@ -231,12 +286,12 @@ impl Instance {
                 .data_mut()
                 .refused
                 .take()
-                .unwrap_or(Failure::NoRoom { wanted }));
+                .unwrap_or_else(|| Failure::no_room(wanted, &self.limits)));
         }
         let end = u64::from(address) + u64::from(size);
         if address % BUFFER_ALIGN != 0 || end > self.memory.data_size(&self.store) as u64 {
             self.spent = true;
-            return Err(Failure::BadRegion { address, size });
+            return Err(Failure::bad_region(address, size));
         }
         self.region = Region { address, size };
         self.layout = None;
@@ -254,6 +309,11 @@ impl Instance {
     ) -> Result<i32, Failure> {
         if !matches!(self.calls.functions.get(place), Some(Some(_))) {
             self.resolve(module, place)?;
+        }
+        if self.calls_host
+            && let Some(host) = &mut self.store.data_mut().host
+        {
+            host.begin(place);
         }
         self.run(
             module,
@@ -279,6 +339,9 @@ impl Instance {
             .as_ref()
             .and_then(|bind| self.export(bind));
         let bind = bind.ok_or_else(|| Failure::Instantiate("wasmfusion_bind is gone".into()))?;
+        if let Some(host) = &mut self.store.data_mut().host {
+            host.begin_bind();
+        }
         self.run(module, Phase::Call, Some(error_address), |store, _| {
             bind.call(store, frame)
         })
@@ -338,26 +401,28 @@ impl Instance {
             watch,
             store,
             calls,
+            limits,
             ..
         } = self;
-        if watch.is_cancelled() {
-            return Err(Failure::Stopped {
-                stop: Stop::Cancelled,
-                phase,
-            });
+        if let Some(stop) = watch.is_over() {
+            return Err(Failure::stopped(stop, phase, limits));
         }
         // What was refused to an earlier call, which could do without, does not explain a failure of this one.
         if store.data().refused.is_some() {
             store.data_mut().refused = None;
         }
-        let stack_bytes = module.limits().stack_bytes_max + HOST_STACK_BYTES;
-        watch.start(phase.timeout_ms(module.limits()));
+        if let Some(fuel) = limits.call_fuel_max {
+            // Fails only where the engine does not count fuel, which `EngineSettings` sees to.
+            let _ = store.set_fuel(fuel);
+        }
+        let stack_bytes = limits.stack_bytes_max + HOST_STACK_BYTES;
+        watch.start(phase.timeout_ms(limits));
         let result = stacker::maybe_grow(stack_bytes, stack_bytes * 2, || call(store, calls));
         match (watch.finish(), result) {
             (None, Ok(result)) => Ok(result),
             (Some(stop), _) => {
                 self.spent = true;
-                Err(Failure::Stopped { stop, phase })
+                Err(Failure::stopped(stop, phase, &self.limits))
             }
             (None, Err(error)) => {
                 self.spent = true;

@@ -15,6 +15,7 @@
 
 use std::mem::{offset_of, size_of};
 
+use wasmfusion_abi::host::{ExecRequest, HttpRequest, Pair};
 use wasmfusion_abi::{
     AggregateCall, ArrowArray, ArrowSchema, BindFrame, CallFrame, Slice, TableCall, WindowCall,
 };
@@ -56,7 +57,7 @@ fn set_field<const AT: usize, const LEN: usize, const SIZE: usize>(
 
 /// Implements [`Record`] from the fields' own offsets, so that a layout is written down only once: in the interface's crate.
 macro_rules! record {
-    ($record:ident { $($field:ident: $number:ty),+ $(,)? } $($slice:ident)?) => {
+    ($record:ident { $($field:ident: $number:ty),* $(,)? } $($slice:ident)*) => {
         impl Record for $record {
             #[inline]
             fn load(bytes: &[u8]) -> Option<Self> {
@@ -64,18 +65,18 @@ macro_rules! record {
                 Some(Self {
                     $($field: <$number>::from_le_bytes(
                         field::<{ offset_of!($record, $field) }, { size_of::<$number>() }, _>(bytes),
-                    ),)+
+                    ),)*
                     $($slice: Slice {
                         address: u32::from_le_bytes(field::<{ offset_of!($record, $slice.address) }, 4, _>(bytes)),
                         length: u32::from_le_bytes(field::<{ offset_of!($record, $slice.length) }, 4, _>(bytes)),
-                    },)?
+                    },)*
                 })
             }
 
             #[inline]
             fn store(&self, bytes: &mut [u8]) {
                 // Destructured fully, so that a field that is added to the interface cannot be forgotten here.
-                let Self { $($field,)+ $($slice,)? } = self;
+                let Self { $($field,)* $($slice,)* } = self;
                 let Some(bytes) = bytes.first_chunk_mut::<{ size_of::<Self>() }>() else {
                     return;
                 };
@@ -85,11 +86,11 @@ macro_rules! record {
                 $(set_field::<{ offset_of!($record, $field) }, { size_of::<$number>() }, _>(
                     bytes,
                     $field.to_le_bytes(),
-                );)+
+                );)*
                 $(
                     set_field::<{ offset_of!($record, $slice.address) }, 4, _>(bytes, $slice.address.to_le_bytes());
                     set_field::<{ offset_of!($record, $slice.length) }, 4, _>(bytes, $slice.length.to_le_bytes());
-                )?
+                )*
             }
         }
     };
@@ -99,6 +100,17 @@ record!(Slice {
     address: u32,
     length: u32
 });
+record!(Pair {} name value);
+record!(HttpRequest {
+    headers: u32,
+    header_count: u32,
+    timeout_ms: u32,
+} method url body);
+record!(ExecRequest {
+    args: u32,
+    arg_count: u32,
+    timeout_ms: u32,
+} command input);
 record!(CallFrame {
     rows: u32,
     arg_count: u32,

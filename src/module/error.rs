@@ -74,11 +74,68 @@ pub enum ModuleError {
         /// Names of the proposals.
         proposals: Vec<&'static str>,
     },
-    /// The module imports what it was not granted.
+    /// The module imports what the host does not have.
     #[error("{}", super::info::missing_imports_text(.missing))]
     Imports {
-        /// Every import that is not granted, in the module's order.
+        /// Every import that is not offered, in the module's order.
         missing: Vec<super::info::Import>,
+    },
+    /// The module imports a host function as something else than it is.
+    #[error(
+        "the import `{name}` is {found}, the host's is {expected}; see docs/abi.md, \"Host functions\""
+    )]
+    ImportType {
+        /// Name of the import.
+        name: String,
+        /// What it is imported as.
+        found: String,
+        /// What it is.
+        expected: String,
+    },
+    /// The module imports a host function without asking for the capability.
+    #[error(
+        "the module imports the host function `{name}`, but its manifest asks for none of the capabilities that it needs: {needed}; ask for it \
+         in `plugin!`, or do not call the function"
+    )]
+    NotRequested {
+        /// Name of the import.
+        name: String,
+        /// The capabilities, any of which would do.
+        needed: String,
+    },
+    /// The plugin asks for capabilities that the operator has not granted.
+    #[error("{}", not_granted_text(.missing, .file))]
+    NotGranted {
+        /// The capabilities.
+        missing: Vec<String>,
+        /// The file where they can be granted, if the module comes from a file.
+        file: Option<String>,
+    },
+    /// What the operator says of the plugin is wrong or does not fit it.
+    #[error("{0}")]
+    Settings(String),
+    /// The module is not the one that was pinned.
+    #[error(
+        "the module has the digest sha256:{found}, but sha256:{expected} is pinned {place}; if the new module is to be trusted, pin its digest"
+    )]
+    Digest {
+        /// The module's.
+        found: super::Digest,
+        /// The one that was pinned.
+        expected: super::Digest,
+        /// Where it was pinned.
+        place: String,
+    },
+    /// The module is not signed by somebody who is trusted.
+    #[error("{0}")]
+    Signature(String),
+    /// Compiling took too long.
+    #[error(
+        "compiling the module took longer than {timeout_ms} ms; make the module smaller, or raise `compile_timeout_ms`"
+    )]
+    CompileTimeout {
+        /// The limit.
+        timeout_ms: u64,
     },
     /// The number of memories is not one.
     #[error("the module has {found} memories, expected exactly one, exported as `memory`")]
@@ -180,6 +237,21 @@ pub enum ModuleError {
     /// The manifest is wrong.
     #[error("the manifest is refused: {0}")]
     Manifest(#[from] ManifestError),
+}
+
+/// The message for capabilities that were not granted, with the line that grants them.
+fn not_granted_text(missing: &[String], file: &Option<String>) -> String {
+    let list = missing.join(", ");
+    let quoted: Vec<String> = missing.iter().map(|text| format!("\"{text}\"")).collect();
+    let line = format!("grants = [{}]", quoted.join(", "));
+    match file {
+        Some(file) => format!(
+            "it asks for what it was not granted: {list}; if you trust it with that, add this to {file}:\n    {line}"
+        ),
+        None => format!(
+            "it asks for what it was not granted: {list}; if you trust it with that, load it with `PluginSettings` that have\n    {line}"
+        ),
+    }
 }
 
 impl From<wasmparser::Error> for ModuleError {

@@ -16,7 +16,7 @@ use super::text;
 pub struct ModuleInfo {
     /// Functions, imported ones included.
     pub functions: u32,
-    /// What the module imports: all of it was granted.
+    /// What the module imports: all of it is offered by the host.
     pub imports: Vec<Import>,
     /// What the module exports, by name.
     pub exports: BTreeMap<String, ExternType>,
@@ -209,7 +209,7 @@ pub(crate) fn missing_imports_text(missing: &[Import]) -> String {
         groups.entry(&import.module).or_default().push(import);
     }
     let mut message = format!(
-        "the module imports {} that it was not granted:",
+        "the module imports {} that the host does not have:",
         count(missing.len())
     );
     for (module, imports) in groups {
@@ -258,7 +258,7 @@ fn advice(module: &str, imports: &[&Import]) -> &'static str {
             "the module is a shared library; link it as a final module"
         }
         _ => {
-            "the plugin must ask for a capability that provides them in its manifest, and the operator must grant it"
+            "docs/abi.md, \"Host functions\", lists what the host offers; link or leave out what is something else"
         }
     }
 }

@@ -18,6 +18,8 @@ use crate::limits::Limits;
 #[derive(Clone, Debug)]
 pub struct ModuleSource {
     bytes: Arc<[u8]>,
+    /// What the binary form was made of, if it came as text.
+    text: Option<Arc<[u8]>>,
     digest: Digest,
 }
 
@@ -35,7 +37,9 @@ impl ModuleSource {
         if looks_like_text(bytes) {
             let binary = from_text(bytes)?;
             check_size(binary.len() as u64, limits)?;
-            return Ok(Self::new(binary));
+            let mut source = Self::new(binary);
+            source.text = Some(bytes.into());
+            return Ok(source);
         }
         check_header(bytes)?;
         Ok(Self::new(bytes.to_vec()))
@@ -72,6 +76,11 @@ impl ModuleSource {
         &self.bytes
     }
 
+    /// The bytes as they came, which a signature is made of.
+    pub(crate) fn given_bytes(&self) -> &[u8] {
+        self.text.as_ref().unwrap_or(&self.bytes)
+    }
+
     /// The identity of the module.
     pub fn digest(&self) -> Digest {
         self.digest
@@ -80,7 +89,11 @@ impl ModuleSource {
     fn new(bytes: Vec<u8>) -> Self {
         let digest = Digest::of(&bytes);
         let bytes = bytes.into();
-        Self { bytes, digest }
+        Self {
+            bytes,
+            text: None,
+            digest,
+        }
     }
 }
 

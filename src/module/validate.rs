@@ -12,9 +12,10 @@ use crate::limits::Limits;
 
 const PAGE_BYTES: u64 = 1 << 16;
 
-/// Checks the binary form of a module against WebAssembly, the interface, the limits and the grants.
+/// Checks the binary form of a module against WebAssembly, the interface, the limits and what the host offers.
 ///
-/// `granted` says whether the import of this name from this module was granted.
+/// `offered` gives the type of the host function of this name in this module; whether the plugin may have it is decided when its
+/// manifest is known.
 ///
 /// # Errors
 ///
@@ -22,14 +23,14 @@ const PAGE_BYTES: u64 = 1 << 16;
 pub fn validate(
     bytes: &[u8],
     limits: &Limits,
-    granted: impl Fn(&str, &str) -> bool,
+    offered: impl Fn(&str, &str) -> Option<Signature>,
 ) -> Result<ModuleInfo, ModuleError> {
     source::check_size(bytes.len() as u64, limits)?;
     source::check_header(bytes)?;
     let types = check_code(bytes, limits)?;
 
     let info = describe(&types);
-    check_imports(&info, granted)?;
+    check_imports(&info, offered)?;
     check_memory(&types, &info, limits)?;
     check_exports(&info)?;
     Ok(info)
@@ -125,20 +126,34 @@ fn describe(types: &Types) -> ModuleInfo {
 
 fn check_imports(
     info: &ModuleInfo,
-    granted: impl Fn(&str, &str) -> bool,
+    offered: impl Fn(&str, &str) -> Option<Signature>,
 ) -> Result<(), ModuleError> {
-    // Only functions can be granted: a memory, table or global would be shared state between host and guest.
+    // Only functions are offered: a memory, table or global would be shared state between host and guest.
+    let offer = |i: &Import| match i.ty {
+        ExternType::Func(_) => offered(&i.module, &i.name).map(ExternType::Func),
+        _ => None,
+    };
     let missing: Vec<Import> = info
         .imports
         .iter()
-        .filter(|i| !matches!(i.ty, ExternType::Func(_)) || !granted(&i.module, &i.name))
+        .filter(|i| offer(i).is_none())
         .cloned()
         .collect();
-    if missing.is_empty() {
-        Ok(())
-    } else {
-        Err(ModuleError::Imports { missing })
+    if !missing.is_empty() {
+        return Err(ModuleError::Imports { missing });
     }
+    for import in &info.imports {
+        if let Some(expected) = offer(import)
+            && expected != import.ty
+        {
+            return Err(ModuleError::ImportType {
+                name: text::name(&import.name),
+                found: format!("a {}", import.ty),
+                expected: format!("a {expected}"),
+            });
+        }
+    }
+    Ok(())
 }
 
 fn check_memory(types: &Types, info: &ModuleInfo, limits: &Limits) -> Result<(), ModuleError> {

@@ -20,15 +20,20 @@ use datafusion::physical_plan::execution_plan::{
 };
 use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricsSet};
 use datafusion::physical_plan::statistics::{ChildStats, StatisticsArgs};
+use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, Distribution, ExecutionPlan, PlanProperties,
     ReplaceChildrenOptions,
 };
 use futures::{Stream, StreamExt};
+use tokio::runtime::Handle;
 
 use super::StreamScope;
 use super::keys::{KeyScopes, KeysInUse};
 use super::query::QueryGuards;
+
+/// Batches that may wait for whoever reads a stream that has a thread of its own.
+const BATCHES_AHEAD: usize = 1;
 
 /// Stands around an operator of a plan that calls WebAssembly functions.
 ///
@@ -40,6 +45,8 @@ pub struct WasmExec {
     inner: Arc<dyn ExecutionPlan>,
     /// What `inner` calls, for `EXPLAIN`: `slugify@text`. Empty if it calls nothing.
     functions: Arc<[String]>,
+    /// Whether the functions may keep a thread waiting.
+    may_block: bool,
     /// There if `inner` is the root.
     guards: Option<QueryGuards>,
     /// There if `inner` evaluates keys that call functions in tasks of its own.
@@ -47,16 +54,29 @@ pub struct WasmExec {
     metrics: ExecutionPlanMetricsSet,
 }
 
+/// The WebAssembly functions that an operator calls itself.
+#[derive(Clone, Default)]
+pub(super) struct Called {
+    /// As `function@plugin`, sorted.
+    pub(super) functions: Arc<[String]>,
+    /// Whether one of them may keep a thread waiting.
+    pub(super) may_block: bool,
+}
+
 impl WasmExec {
     pub(super) fn new(
         inner: Arc<dyn ExecutionPlan>,
-        functions: Arc<[String]>,
+        Called {
+            functions,
+            may_block,
+        }: Called,
         keys: Option<Arc<KeyScopes>>,
         root: bool,
     ) -> Self {
         Self {
             inner,
             functions,
+            may_block,
             guards: root.then(QueryGuards::default),
             keys,
             metrics: ExecutionPlanMetricsSet::new(),
@@ -70,8 +90,15 @@ impl WasmExec {
 
     /// The same, around the root of a plan.
     pub(super) fn at_root(&self) -> Self {
-        let (inner, functions) = (Arc::clone(&self.inner), Arc::clone(&self.functions));
-        Self::new(inner, functions, self.keys.clone(), true)
+        let inner = Arc::clone(&self.inner);
+        Self::new(inner, self.called(), self.keys.clone(), true)
+    }
+
+    fn called(&self) -> Called {
+        Called {
+            functions: Arc::clone(&self.functions),
+            may_block: self.may_block,
+        }
     }
 
     /// The functions that the operator inside calls, as `function@plugin`.
@@ -81,8 +108,8 @@ impl WasmExec {
 
     /// The same around another operator.
     fn around(&self, inner: Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
-        let (functions, root) = (Arc::clone(&self.functions), self.guards.is_some());
-        Arc::new(Self::new(inner, functions, self.keys.clone(), root))
+        let root = self.guards.is_some();
+        Arc::new(Self::new(inner, self.called(), self.keys.clone(), root))
     }
 }
 
@@ -283,11 +310,34 @@ impl WasmExec {
                 &context,
                 &self.metrics,
                 partition,
+                self.may_block && Handle::try_current().is_ok(),
             ))),
         };
         let inner = StreamScope::enter(&mut scope, || self.inner.execute(partition, context))?;
-        Ok(Box::pin(ScopedStream { scope, inner, keys }))
+        let stream = Box::pin(ScopedStream { scope, inner, keys });
+        Ok(match Handle::try_current() {
+            Ok(handle) if self.may_block => beside(stream, handle),
+            _ => stream,
+        })
     }
+}
+
+/// Runs `stream` in a thread that may be kept waiting, so that it keeps none waiting that runs queries.
+fn beside(mut stream: SendableRecordBatchStream, handle: Handle) -> SendableRecordBatchStream {
+    let mut thread = RecordBatchReceiverStream::builder(stream.schema(), BATCHES_AHEAD);
+    let sender = thread.tx();
+    thread.spawn_blocking(move || {
+        handle.block_on(async {
+            while let Some(batch) = stream.next().await {
+                let failed = batch.is_err();
+                if sender.send(batch).await.is_err() || failed {
+                    break;
+                }
+            }
+        });
+        Ok(())
+    });
+    thread.build()
 }
 
 /// A stream that is polled with its scope at hand.

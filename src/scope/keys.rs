@@ -18,6 +18,7 @@ use datafusion::logical_expr::sort_properties::ExprProperties;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use parking_lot::Mutex;
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::StreamScope;
 
@@ -29,6 +30,8 @@ pub(super) struct KeyScopes {
     idle: Mutex<Vec<StreamScope>>,
     /// Streams of the operator that are alive.
     streams: AtomicUsize,
+    /// Whether the keys may keep a thread waiting.
+    may_block: bool,
 }
 
 /// What a scope is made of.
@@ -41,6 +44,19 @@ struct Execution {
 pub(super) struct KeysInUse(Arc<KeyScopes>);
 
 impl KeyScopes {
+    pub(super) fn new(may_block: bool) -> Self {
+        Self {
+            may_block,
+            ..Self::default()
+        }
+    }
+
+    /// Whether the thread may be kept waiting: if the keys ask for it, and another thread can take over what else it has to do.
+    fn may_block(&self) -> bool {
+        let others = |handle: Handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread;
+        self.may_block && Handle::try_current().is_ok_and(others)
+    }
+
     /// Called for each stream of the operator: its keys are now evaluated for this task.
     pub(super) fn begin(
         self: &Arc<Self>,
@@ -62,10 +78,14 @@ impl KeyScopes {
         let scope = idle.or_else(|| {
             let execution = self.execution.lock();
             let Execution { context, metrics } = execution.as_ref()?;
-            Some(StreamScope::new(context, metrics, 0))
+            Some(StreamScope::new(context, metrics, 0, self.may_block()))
         });
         let mut scope = scope.map(Box::new);
-        let result = StreamScope::enter(&mut scope, evaluate);
+        let evaluate = || StreamScope::enter(&mut scope, evaluate);
+        let result = match self.may_block() {
+            true => tokio::task::block_in_place(evaluate),
+            false => evaluate(),
+        };
         let mut idle = self.idle.lock();
         // After the last stream there is nobody who would drop it.
         if self.streams.load(Ordering::Acquire) > 0 {

@@ -16,6 +16,7 @@ mod rule;
 use std::cell::RefCell;
 use std::sync::Arc;
 
+use datafusion::config::ConfigOptions;
 use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReservation};
 use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, Gauge, MetricBuilder};
@@ -25,7 +26,8 @@ pub(crate) use lease::Lease;
 pub use rule::WasmRule;
 
 use crate::deadline::Cancellation;
-use crate::instance::{Failure, Instance, MemoryAccount};
+use crate::instance::{Failure, Instance, InstanceOptions, MemoryAccount};
+use crate::limits::{Limits, SessionLimits};
 use crate::plugin::Plugin;
 
 thread_local! {
@@ -51,6 +53,10 @@ pub struct StreamScope {
     cancellation: Cancellation,
     pool: Option<Arc<dyn MemoryPool>>,
     metrics: Option<ScopeMetrics>,
+    /// What the session has lowered.
+    limits: Option<Arc<SessionLimits>>,
+    /// Whether the thread may be kept waiting.
+    may_block: bool,
 }
 
 /// What `EXPLAIN ANALYZE` shows of a scope.
@@ -68,6 +74,7 @@ impl StreamScope {
         context: &TaskContext,
         metrics: &ExecutionPlanMetricsSet,
         partition: usize,
+        may_block: bool,
     ) -> Self {
         Self {
             instances: Vec::new(),
@@ -80,7 +87,24 @@ impl StreamScope {
                 instances: MetricBuilder::new(metrics).counter("wasm_instances", partition),
                 memory: MetricBuilder::new(metrics).gauge("wasm_memory_bytes", partition),
             }),
+            limits: SessionLimits::of(context.session_config().options()),
+            may_block,
         }
+    }
+
+    /// A scope for one call outside of a stream, in a session with this configuration. `None` if that makes no difference.
+    pub(crate) fn for_call(options: &ConfigOptions) -> Option<Box<Self>> {
+        let inside = CURRENT.with_borrow(Option::is_some);
+        let limits = SessionLimits::of(options).filter(|_| !inside)?;
+        let mut scope = Self::default();
+        scope.limits = Some(limits);
+        Some(Box::new(scope))
+    }
+
+    /// The limits of a plugin in this scope, if the session has lowered some.
+    fn lowered(&self, plugin: &Plugin) -> Option<Limits> {
+        let limits = self.limits.as_ref()?;
+        Some(limits.applied_to(plugin.limits()))
     }
 
     /// A scope whose calls end when `cancellation` is set. Enter one around planning, and a function that is computed while the query is
@@ -140,7 +164,13 @@ impl StreamScope {
                 MemoryConsumer::new(format!("wasmfusion plugin {}", plugin.name())).register(pool),
             ))
         });
-        let instance = Instance::new(plugin.module(), self.cancellation.clone(), account)?;
+        let options = InstanceOptions {
+            cancellation: self.cancellation.clone(),
+            account,
+            limits: self.lowered(plugin).map(Arc::new),
+            may_block: self.may_block,
+        };
+        let instance = Instance::new(plugin.module(), options)?;
         if let Some(metrics) = &self.metrics {
             metrics.instances.add(1);
         }
@@ -195,10 +225,15 @@ pub(crate) fn with_instance<R, E: From<Failure>>(
         }
         None => f(&mut Instance::new(
             plugin.module(),
-            Cancellation::default(),
-            None,
+            InstanceOptions::default(),
         )?),
     })
+}
+
+/// Looks at the limits of `plugin` in this thread's scope.
+pub(crate) fn with_limits<R>(plugin: &Plugin, look: impl FnOnce(&Limits) -> R) -> R {
+    let lowered = CURRENT.with_borrow(|current| current.as_ref()?.lowered(plugin));
+    look(lowered.as_ref().unwrap_or(plugin.limits()))
 }
 
 /// Runs `f` with the instance of `plugin` that this thread's scope has, if it has one. Where `f` returns `None`, nothing was called.

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use datafusion::common::Result;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::config::ConfigOptions;
-use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
 use datafusion::physical_expr::window::{
     PlainAggregateWindowExpr, SlidingAggregateWindowExpr, StandardWindowExpr, WindowExpr,
 };
@@ -18,6 +17,7 @@ use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec, Wi
 use datafusion::physical_plan::{ExecutionPlan, Partitioning};
 
 use super::WasmExec;
+use super::exec::Called;
 use super::keys::{KeyScopes, ScopedKey};
 use crate::function::{AggregateFunction, ScalarFunction, SqlFunction, TableExec, WindowFunction};
 
@@ -41,12 +41,12 @@ impl PhysicalOptimizerRule for WasmRule {
             transformed,
             ..
         } = plan.transform_up(|node| {
-            let functions = functions_of(node.as_ref())?;
-            if functions.is_empty() || WasmExec::of(node.as_ref()).is_some() {
+            let called = called_by(node.as_ref())?;
+            if called.functions.is_empty() || WasmExec::of(node.as_ref()).is_some() {
                 return Ok(Transformed::no(node));
             }
-            let (node, keys) = scope_keys(node)?;
-            let node = Arc::new(WasmExec::new(node, functions, keys, false));
+            let (node, keys) = scope_keys(node, called.may_block)?;
+            let node = Arc::new(WasmExec::new(node, called, keys, false));
             Ok(Transformed::yes(node as Arc<dyn ExecutionPlan>))
         })?;
         if !transformed {
@@ -54,7 +54,7 @@ impl PhysicalOptimizerRule for WasmRule {
         }
         Ok(Arc::new(match WasmExec::of(plan.as_ref()) {
             Some(wrapped) => wrapped.at_root(),
-            None => WasmExec::new(plan, Arc::default(), None, true),
+            None => WasmExec::new(plan, Called::default(), None, true),
         }))
     }
 
@@ -72,14 +72,14 @@ type WithKeys = (Arc<dyn ExecutionPlan>, Option<Arc<KeyScopes>>);
 
 /// Has the keys of a hash repartition evaluated in scopes. Other operators are left as they are: an operator whose output is ordered by
 /// what it evaluates, a sort, would no longer be known to be.
-fn scope_keys(node: Arc<dyn ExecutionPlan>) -> Result<WithKeys> {
+fn scope_keys(node: Arc<dyn ExecutionPlan>, may_block: bool) -> Result<WithKeys> {
     let Some(repartition) = node.downcast_ref::<RepartitionExec>() else {
         return Ok((node, None));
     };
     let Partitioning::Hash(keys, partitions) = repartition.partitioning() else {
         return Ok((node, None));
     };
-    let scopes = Arc::new(KeyScopes::default());
+    let scopes = Arc::new(KeyScopes::new(may_block));
     let scoped = |key: &Arc<dyn PhysicalExpr>| -> Arc<dyn PhysicalExpr> {
         Arc::new(ScopedKey::new(Arc::clone(key), Arc::clone(&scopes)))
     };
@@ -94,22 +94,29 @@ fn scope_keys(node: Arc<dyn ExecutionPlan>) -> Result<WithKeys> {
     Ok((Arc::new(rebuilt), Some(scopes)))
 }
 
-/// The WebAssembly functions that an operator calls itself, sorted.
-fn functions_of(plan: &dyn ExecutionPlan) -> Result<Arc<[String]>> {
-    let mut found = BTreeSet::new();
+/// The WebAssembly functions that an operator calls itself.
+fn called_by(plan: &dyn ExecutionPlan) -> Result<Called> {
+    let mut labels = BTreeSet::new();
+    let mut may_block = false;
+    let mut found = |function: &SqlFunction| {
+        labels.insert(function.label());
+        may_block |= function.plugin().may_block();
+    };
     plan.apply_expressions(&mut |root| {
         root.apply(|expression| {
             if let Some(call) = expression.downcast_ref::<ScalarFunctionExpr>()
                 && let Some(function) = ScalarFunction::of(call.fun())
             {
-                found.insert(function.label());
+                found(function);
             }
             Ok(TreeNodeRecursion::Continue)
         })
     })?;
     if let Some(aggregate) = plan.downcast_ref::<AggregateExec>() {
         let functions = aggregate.aggr_expr().iter();
-        found.extend(functions.filter_map(|call| label_of_aggregate(call)));
+        functions
+            .filter_map(|call| AggregateFunction::of(call.fun()))
+            .for_each(&mut found);
     }
     let windows = match (
         plan.downcast_ref::<WindowAggExec>(),
@@ -119,28 +126,31 @@ fn functions_of(plan: &dyn ExecutionPlan) -> Result<Arc<[String]>> {
         (_, Some(window)) => window.window_expr(),
         _ => &[],
     };
-    found.extend(windows.iter().filter_map(label_of_window));
+    windows
+        .iter()
+        .filter_map(window_function)
+        .for_each(&mut found);
     if let Some(table) = plan.downcast_ref::<TableExec>() {
-        found.insert(table.label().to_owned());
+        may_block |= table.may_block();
+        labels.insert(table.label().to_owned());
     }
-    Ok(found.into_iter().collect())
+    Ok(Called {
+        functions: labels.into_iter().collect(),
+        may_block,
+    })
 }
 
-fn label_of_aggregate(call: &AggregateFunctionExpr) -> Option<String> {
-    AggregateFunction::of(call.fun()).map(SqlFunction::label)
-}
-
-fn label_of_window(window: &Arc<dyn WindowExpr>) -> Option<String> {
+fn window_function(window: &Arc<dyn WindowExpr>) -> Option<&SqlFunction> {
     let window = window.as_any();
     if let Some(window) = window.downcast_ref::<StandardWindowExpr>() {
         let call = window.get_standard_func_expr().as_any();
         let call = call.downcast_ref::<WindowUDFExpr>()?;
-        return WindowFunction::of(call.fun()).map(SqlFunction::label);
+        return WindowFunction::of(call.fun());
     }
     let plain = window.downcast_ref::<PlainAggregateWindowExpr>();
     let sliding = window.downcast_ref::<SlidingAggregateWindowExpr>();
     let call = plain
         .map(PlainAggregateWindowExpr::get_aggregate_expr)
         .or(sliding.map(SlidingAggregateWindowExpr::get_aggregate_expr))?;
-    label_of_aggregate(call)
+    AggregateFunction::of(call.fun())
 }

@@ -22,9 +22,10 @@ use crate::error::Error;
 use crate::function::{
     AggregateFunction, ScalarFunction, SqlFunction, TableFunction, WindowFunction,
 };
-use crate::module::{FunctionKind, Nulls, signature_text};
+use crate::module::{Digest, FunctionKind, Nulls, signature_text};
 use crate::plugin::Plugin;
 use crate::registry::Registry;
+use crate::settings::parse_digest;
 
 /// Names all functions of a file, in place of one function: `AS 'geo.wasm#*'`.
 const ALL: &str = "*";
@@ -331,13 +332,29 @@ fn body(
     Ok((file, function))
 }
 
-/// Compiles off the threads that run queries.
-async fn compile(registry: &Registry, path: String) -> Result<Arc<Plugin>> {
-    let registry = registry.clone();
-    if tokio::runtime::Handle::try_current().is_err() {
-        return Ok(registry.compile_for_sql(&path)?);
+/// The file of `'file@sha256:…'`, and the digest that its module must have.
+fn pinned(file: &str) -> Result<(&str, Option<Digest>), Error> {
+    match file.rsplit_once('@') {
+        Some((path, digest)) if digest.starts_with("sha256:") => {
+            let digest = parse_digest(digest)
+                .map_err(|error| Error::Usage(format!("plugin {path}: {error}")))?;
+            Ok((path, Some(digest)))
+        }
+        _ => Ok((file, None)),
     }
-    let compiled = tokio::task::spawn_blocking(move || registry.compile_for_sql(&path)).await;
+}
+
+/// Compiles off the threads that run queries.
+async fn compile(registry: &Registry, file: String) -> Result<Arc<Plugin>> {
+    let registry = registry.clone();
+    let compile = move || {
+        let (path, pinned) = pinned(&file)?;
+        registry.compile_for_sql(path, pinned)
+    };
+    if tokio::runtime::Handle::try_current().is_err() {
+        return Ok(compile()?);
+    }
+    let compiled = tokio::task::spawn_blocking(compile).await;
     Ok(compiled.map_err(|error| DataFusionError::External(Box::new(error)))??)
 }
 

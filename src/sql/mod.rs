@@ -5,6 +5,7 @@ mod create;
 mod drop;
 mod names;
 mod session;
+mod system;
 
 pub use create::WasmFunctionFactory;
 pub use session::{LeftOut, SessionContextExt};

@@ -16,8 +16,10 @@ use datafusion::sql::sqlparser::ast;
 use super::create::{self, Clauses, WasmFunctionFactory};
 use super::drop;
 use super::names::{self, Owner};
+use super::system::{self, SystemSchema};
 use crate::error::Error;
 use crate::function::SqlFunction;
+use crate::limits::SessionLimits;
 use crate::plugin::Plugin;
 use crate::registry::Registry;
 use crate::scope::WasmRule;
@@ -133,6 +135,9 @@ impl SessionContextExt for SessionContext {
                 .build();
             // Where `wasm_sql` finds it.
             state.config_mut().set_extension(Arc::new(registry.clone()));
+            let limits = SessionLimits::new(&registry.options().limits);
+            state.config_mut().options_mut().extensions.insert(limits);
+            add_schema(&state, registry)?;
         }
         for function in functions {
             names::put(&mut state, function)?;
@@ -203,11 +208,26 @@ impl SessionContextExt for SessionContext {
     }
 }
 
+/// Adds the schema `wasmfusion` to the session's catalog, if that takes schemas.
+fn add_schema(state: &SessionState, registry: &Registry) -> Result<()> {
+    let catalog = &state.config().options().catalog.default_catalog;
+    let Some(catalog) = state.catalog_list().catalog(catalog) else {
+        return Ok(());
+    };
+    if catalog.schema(system::SCHEMA).is_none()
+        && let Err(error) =
+            catalog.register_schema(system::SCHEMA, Arc::new(SystemSchema::new(registry)))
+    {
+        tracing::warn!(%error, "the session's catalog takes no schema `wasmfusion`; its tables cannot be queried");
+    }
+    Ok(())
+}
+
 /// Who has this name, if it is not another version of the same plugin's function.
 fn other_owner(state: &SessionState, function: &SqlFunction, name: &str) -> Option<String> {
     match Owner::of(state, name) {
         Owner::Nobody => None,
-        Owner::Plugin(there) if there.plugin().digest() == function.plugin().digest() => None,
+        Owner::Plugin(there) if there.plugin().is_same(function.plugin()) => None,
         Owner::Plugin(there) => Some(format!(
             "plugin {} ({})",
             there.plugin().name(),

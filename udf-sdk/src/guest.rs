@@ -70,6 +70,8 @@ fn prepare() {
     let ready = unsafe { mem::replace(&mut instance().ready, true) };
     if !ready {
         panic::prepare();
+        #[cfg(feature = "log")]
+        crate::host::log::bridge::install();
         __wasm_call_ctors();
     }
 }

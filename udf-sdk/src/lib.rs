@@ -2,7 +2,8 @@
 #![no_std]
 
 extern crate alloc;
-#[cfg(feature = "std")]
+// Native tests have it, whatever the plugin has.
+#[cfg(any(feature = "std", all(feature = "testing", not(target_arch = "wasm32"))))]
 extern crate std;
 
 // The derive's output names this crate by its public name, in here as well.
@@ -22,6 +23,7 @@ pub mod data_type;
 pub mod dynamic;
 mod error;
 pub mod function;
+pub mod host;
 pub mod manifest;
 mod pool;
 pub mod raw;

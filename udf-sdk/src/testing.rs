@@ -1,6 +1,7 @@
 //! Runs a function natively on whole columns, as the host would: for a plugin's unit tests.
 //!
-//! [`call!`] is for functions of rows and columns, [`aggregate!`], [`window!`] and [`table!`] are for the others.
+//! [`call!`] is for functions of rows and columns, [`aggregate!`], [`window!`] and [`table!`] are for the others. [`host()`] is for functions that
+//! ask the host.
 //!
 //! ```
 //! use wasmfusion_udf::prelude::*;
@@ -22,12 +23,16 @@
 mod aggregate;
 mod arguments;
 mod call;
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) mod host;
 mod results;
 mod table;
 mod window;
 
 pub use aggregate::Aggregate;
 pub use call::Call;
+#[cfg(not(target_arch = "wasm32"))]
+pub use host::{Host, HttpRequest, LogRecord, host};
 pub use table::Table;
 pub use wasmfusion_udf_macros::{aggregate, call, table, window};
 pub use window::Window;

@@ -1,4 +1,4 @@
-//! The examples of the README: they compile, they work, and the README has them as they are here.
+//! The examples of the README: they compile, they work, and the README has them as they are here, or in `readme_host.rs`.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -243,7 +243,10 @@ fn is_what_the_readme_says() {
             .filter(|line| !line.is_empty() && !line.starts_with("use "))
             .collect()
     };
-    let here = lines(include_str!("readme.rs"));
+    let here = lines(concat!(
+        include_str!("readme.rs"),
+        include_str!("readme_host.rs")
+    ));
     let blocks = include_str!("../README.md")
         .split("```rust,ignore\n")
         .skip(1);

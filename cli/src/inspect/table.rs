@@ -110,7 +110,7 @@ fn facts(report: &Report, module: &Inspection) -> Table {
             Some(manifest) => all(manifest
                 .capabilities
                 .iter()
-                .map(|capability| escape(capability))),
+                .map(|capability| escape(&capability.to_string()))),
             None => "not known: the plugin was not asked".to_owned(),
         },
     );

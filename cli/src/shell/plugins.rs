@@ -5,18 +5,21 @@ use std::sync::Arc;
 
 use datafusion::error::Result;
 use datafusion::prelude::SessionContext;
-use wasmfusion::{LeftOut, Plugin, Registry, RegistryOptions, SessionContextExt};
+use wasmfusion::{LeftOut, LocalContext, Plugin, Registry, SessionContextExt};
 
 use crate::args::ShellArgs;
-use crate::limits::limits;
-use crate::report;
+use crate::{report, sandbox};
 
 /// An empty registry as the command line wants it.
 pub fn registry(args: &ShellArgs) -> Result<Registry, String> {
-    let mut options = RegistryOptions::default();
-    options.limits = limits(&args.sandbox.limits)?;
-    options.interruption = args.sandbox.interruption.into();
+    let mut options = sandbox::options(&args.sandbox)?;
     options.module_root.clone_from(&args.module_root);
+    options.audit.file.clone_from(&args.audit);
+    let context = match &args.store {
+        Some(file) => LocalContext::open(file).map_err(|error| error.to_string())?,
+        None => LocalContext::default(),
+    };
+    options.context = Arc::new(context);
     Ok(Registry::new(options))
 }
 

@@ -20,10 +20,24 @@
 /* Makes a function an export of the module. */
 #define WASMFUSION_EXPORT(name) __attribute__((export_name(#name)))
 
+/* Declares a function of the host, which the manifest must ask for:
+ *
+ *   WASMFUSION_IMPORT(clock_realtime) int64_t wasmfusion_clock_realtime(void);
+ *   WASMFUSION_IMPORT(log) int64_t wasmfusion_log(int32_t level, const char *message, uint32_t length,
+ *                                                 const struct wasmfusion_pair *fields, uint32_t field_count);
+ */
+#define WASMFUSION_IMPORT(name) __attribute__((import_module("wasmfusion"), import_name(#name)))
+
 /* Bytes. */
 struct wasmfusion_slice {
   const void *address;
   uint32_t length;
+};
+
+/* A name and a value, for functions of the host. */
+struct wasmfusion_pair {
+  struct wasmfusion_slice name;
+  struct wasmfusion_slice value;
 };
 
 struct ArrowArray {

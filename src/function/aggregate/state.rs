@@ -20,7 +20,7 @@ use crate::function::request::{self, Extras, Reply, Request, Types};
 use crate::instance::Instance;
 use crate::module::ParamType;
 use crate::plugin::FunctionRef;
-use crate::scope::Lease;
+use crate::scope::{Lease, with_limits};
 
 /// Most groups whose results are asked for at once: what they take in guest memory is for them alone.
 const EMIT_ROWS_MAX: usize = 256 << 10;
@@ -161,8 +161,13 @@ impl State {
 
     /// Whether a call would leave the guest too little of its memory, and can be made in parts.
     fn is_too_large(&self, request: &Request<'_>) -> Result<bool> {
-        let roomy = self.function.plugin.limits().memory_bytes_max / 4;
-        Ok(request.rows > 1 && request.measure::<AggregateCall>(&self.function)? > roomy)
+        let (roomy, rows_max) = with_limits(&self.function.plugin, |limits| {
+            (limits.memory_bytes_max / 4, limits.call_rows_max)
+        });
+        if request.rows <= 1 || request.rows > rows_max {
+            return Ok(request.rows > 1);
+        }
+        Ok(request.measure::<AggregateCall>(&self.function)? > roomy)
     }
 
     /// The first `count` of `total` groups as columns of these types, by an operation that forgets them.
@@ -176,8 +181,8 @@ impl State {
     ) -> Result<Vec<ArrayRef>> {
         let mut parts = Vec::new();
         let (mut left, mut total) = (count, total);
-        let limits = self.function.plugin.limits();
-        let rows_max = columns::rows_within(types, limits.memory_bytes_max / 16, EMIT_ROWS_MAX);
+        let roomy = with_limits(&self.function.plugin, |limits| limits.memory_bytes_max / 16);
+        let rows_max = columns::rows_within(types, roomy, EMIT_ROWS_MAX);
         while parts.is_empty() || left > 0 {
             let rows = left.min(rows_max);
             parts.push(self.results(operation, rows as u32, total, types, promise)?);

@@ -60,6 +60,11 @@ impl TableExec {
         })
     }
 
+    /// Whether the function may keep a thread waiting.
+    pub(crate) fn may_block(&self) -> bool {
+        self.call.function.plugin.may_block()
+    }
+
     /// For plans: `series@numbers`.
     pub(crate) fn label(&self) -> &str {
         &self.call.label

@@ -10,12 +10,13 @@ use wasmfusion_abi::TableCall;
 
 use super::TableCallSite;
 use crate::columns::{self, ColumnError};
+use crate::error::Error;
 use crate::function::call::{Argument, Arguments};
 use crate::function::frame::{self, Ended, bad_result};
 use crate::function::request::{self, Request, Types};
 use crate::function::{bind, signature};
 use crate::module::Nulls;
-use crate::scope::Lease;
+use crate::scope::{Lease, with_limits};
 
 /// Most rows that the guest is asked for at once, whatever the session's batch size.
 const BATCH_ROWS_MAX: usize = 64 << 10;
@@ -33,6 +34,8 @@ pub(super) struct Scan {
     /// Rows that are still wanted.
     wanted: Option<usize>,
     batch_rows: usize,
+    /// Rows that the scan may still return.
+    rows_left: u64,
     progress: Progress,
 }
 
@@ -58,7 +61,9 @@ impl Scan {
         batch_rows: usize,
     ) -> Self {
         let types: Vec<&DataType> = table.fields().iter().map(|f| f.data_type()).collect();
-        let roomy = call.function.plugin.limits().memory_bytes_max / 8;
+        let (roomy, rows_left) = with_limits(&call.function.plugin, |limits| {
+            (limits.memory_bytes_max / 8, limits.scan_rows_max)
+        });
         let rows_max = batch_rows.clamp(1, BATCH_ROWS_MAX);
         Self {
             batch_rows: columns::rows_within(&types, roomy, rows_max),
@@ -67,6 +72,7 @@ impl Scan {
             schema,
             projection,
             wanted,
+            rows_left,
             progress: Progress::Begins,
         }
     }
@@ -184,6 +190,14 @@ impl Scan {
         if count == 0 {
             return Ok(None);
         }
+        self.rows_left = self.rows_left.checked_sub(count as u64).ok_or_else(|| {
+            let max = with_limits(&function.plugin, |limits| limits.scan_rows_max);
+            Error::Limit {
+                function: function.id(),
+                what: format!("returned more than {max} rows"),
+                setting: "scan_rows_max",
+            }
+        })?;
         if let Some(wanted) = &mut self.wanted {
             *wanted -= count;
         }

@@ -1,7 +1,5 @@
 //! From JSON to a [`Manifest`]: the shape by serde, then each rule for a single value.
 
-use std::collections::BTreeSet;
-
 use serde::Deserialize;
 use serde_json::Value;
 use wasmfusion_abi::export;
@@ -12,15 +10,18 @@ use super::{
     Example, FunctionDecl, FunctionKind, Manifest, ManifestError, Nulls, Param, Returns,
     Volatility, WindowMode, function_place,
 };
+use crate::capability::{Capability, CapabilityError};
 use crate::limits::Limits;
 use crate::module::text;
 
-/// Longest name of a plugin, a function, a parameter, a capability; longest version. In bytes.
+/// Longest name of a plugin, a function, a parameter; longest version. In bytes.
 const NAME_BYTES_MAX: usize = 63;
 /// Longest name of an export, in bytes.
 const EXPORT_BYTES_MAX: usize = 1 << 10;
 /// Longest description, example or result, in bytes.
 const TEXT_BYTES_MAX: usize = 16 << 10;
+/// Most capabilities that a plugin asks for.
+const CAPABILITIES_MAX: usize = 100;
 /// Most parameters of a function, columns of a state, columns of a table.
 pub(super) const PARAMS_MAX: usize = 255;
 
@@ -160,17 +161,7 @@ fn manifest(raw: RawManifest, limits: &Limits) -> Result<Manifest, ManifestError
         );
         return Err(ManifestError::new("key `functions`", problem));
     }
-    let mut seen = BTreeSet::new();
-    for capability in &raw.capabilities {
-        let place = "key `capabilities`";
-        check_label(place, capability)?;
-        if !seen.insert(capability) {
-            return Err(ManifestError::new(
-                place,
-                format!("`{capability}` is listed twice; remove one"),
-            ));
-        }
-    }
+    let capabilities = capabilities(&raw.capabilities)?;
     if raw
         .config_schema
         .as_ref()
@@ -191,9 +182,34 @@ fn manifest(raw: RawManifest, limits: &Limits) -> Result<Manifest, ManifestError
         version: raw.version,
         description: raw.description,
         functions,
-        capabilities: raw.capabilities,
+        capabilities,
         config_schema: raw.config_schema,
     })
+}
+
+fn capabilities(texts: &[String]) -> Result<Vec<Capability>, ManifestError> {
+    let place = "key `capabilities`";
+    if texts.len() > CAPABILITIES_MAX {
+        let problem = format!(
+            "{} capabilities, at most {CAPABILITIES_MAX} are possible; use patterns",
+            texts.len()
+        );
+        return Err(ManifestError::new(place, problem));
+    }
+    let mut capabilities = Vec::with_capacity(texts.len());
+    for text in texts {
+        let capability: Capability = text
+            .parse()
+            .map_err(|error: CapabilityError| ManifestError::new(place, error.to_string()))?;
+        if capabilities.contains(&capability) {
+            return Err(ManifestError::new(
+                place,
+                format!("`{capability}` is listed twice; remove one"),
+            ));
+        }
+        capabilities.push(capability);
+    }
+    Ok(capabilities)
 }
 
 fn function(mut raw: RawFunction, limits: &Limits) -> Result<FunctionDecl, ManifestError> {
@@ -364,7 +380,7 @@ fn check_export_name(place: &str, name: &str) -> Result<(), ManifestError> {
     Ok(())
 }
 
-/// A short text on one line: a version, a parameter's name, a capability.
+/// A short text on one line: a version, a parameter's name.
 pub(super) fn check_label(place: &str, label: &str) -> Result<(), ManifestError> {
     if label.is_empty() || label.len() > NAME_BYTES_MAX || text::escape(label) != label {
         let problem = format!(

@@ -8,6 +8,7 @@ mod kind;
 mod overloads;
 mod types;
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use serde::{Deserialize, Serialize, Serializer};
@@ -15,8 +16,10 @@ use wasmfusion_abi::export;
 
 use super::info::{ExternType, ModuleInfo, Signature};
 use super::text;
+use crate::capability::Capability;
 use crate::limits::Limits;
 use crate::memory::MemoryError;
+use crate::redact::Redactor;
 
 pub(crate) use kind::check_column_names;
 pub use types::ParamType;
@@ -33,7 +36,8 @@ pub struct Manifest {
     /// The functions, at least one. [`BindFrame::function`](wasmfusion_abi::BindFrame::function) counts in this order.
     pub functions: Vec<FunctionDecl>,
     /// Capabilities that the plugin asks for.
-    pub capabilities: Vec<String>,
+    #[serde(serialize_with = "as_texts")]
+    pub capabilities: Vec<Capability>,
     /// JSON Schema of the plugin's configuration.
     pub config_schema: Option<serde_json::Value>,
 }
@@ -242,6 +246,23 @@ impl Manifest {
         Ok(manifest)
     }
 
+    /// Takes secrets out of what it says in words.
+    pub(crate) fn redact(&mut self, redactor: &Redactor) {
+        let redact = |text: &mut String| {
+            if let Cow::Owned(redacted) = redactor.redact(text) {
+                *text = redacted;
+            }
+        };
+        self.description.iter_mut().for_each(redact);
+        for function in &mut self.functions {
+            function.description.iter_mut().for_each(redact);
+            for example in &mut function.examples {
+                redact(&mut example.sql);
+                example.result.iter_mut().for_each(redact);
+            }
+        }
+    }
+
     /// Checks that the module exports what the manifest names.
     ///
     /// # Errors
@@ -320,6 +341,10 @@ pub fn signature_text(function: &FunctionDecl) -> String {
 
 fn function_place(name: &str) -> String {
     format!("function `{}`", text::name(name))
+}
+
+fn as_texts<T: ToString, S: Serializer>(values: &[T], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(values.iter().map(ToString::to_string))
 }
 
 fn as_text<T: ToString, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {

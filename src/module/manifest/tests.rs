@@ -268,7 +268,10 @@ fn the_plugin_is_checked() {
     assert!(with("name", json!("x".repeat(64))).contains("not a name for a plugin"));
     assert!(with("version", json!("1\n")).contains("key `version`: `1\\n`"));
     assert!(with("functions", json!([])).contains("declare at least one"));
-    assert!(with("capabilities", json!(["net", "net"])).contains("`net` is listed twice"));
+    assert!(with("capabilities", json!(["log", "log"])).contains("`log` is listed twice"));
+    assert!(with("capabilities", json!(["net"])).contains("`net` is not a capability"));
+    let many: Vec<String> = (0..101).map(|i| format!("env:A{i}")).collect();
+    assert!(with("capabilities", json!(many)).contains("101 capabilities"));
     assert!(with("config_schema", json!(3)).contains("not a JSON object"));
     assert!(with("functoins", json!([])).contains("unknown field `functoins`"));
 }
@@ -398,7 +401,7 @@ fn deep_json_and_deep_types_are_refused() {
 
 #[test]
 fn exports_are_checked_against_the_module() {
-    let info = |fields: &str| validate(&guest(fields), &Limits::default(), |_, _| false).unwrap();
+    let info = |fields: &str| validate(&guest(fields), &Limits::default(), |_, _| None).unwrap();
     let manifest = parse(&with_functions(json!([function()]))).unwrap();
     let check = |fields: &str| {
         manifest

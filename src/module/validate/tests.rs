@@ -1,3 +1,5 @@
+use wasmparser::ValType;
+
 use super::*;
 use crate::module::Inspection;
 use crate::module::fixture::{INTERFACE, binary, guest, noise, random};
@@ -5,7 +7,7 @@ use crate::module::instrument::{Probes, instrument};
 use crate::module::symbols::Symbolizer;
 
 fn check(bytes: &[u8]) -> Result<ModuleInfo, ModuleError> {
-    validate(bytes, &Limits::default(), |_, _| false)
+    validate(bytes, &Limits::default(), |_, _| None)
 }
 
 fn refusal(bytes: &[u8]) -> String {
@@ -117,7 +119,7 @@ fn imports_are_listed_with_advice() {
     );
     let message = refusal(&binary(&text));
     assert!(
-        message.starts_with("the module imports 4 things that it was not granted:"),
+        message.starts_with("the module imports 4 things that the host does not have:"),
         "{message}"
     );
     assert!(
@@ -135,13 +137,35 @@ fn imports_are_listed_with_advice() {
         "{message}"
     );
 
-    let granted = validate(&binary(&text), &Limits::default(), |_, _| true).unwrap();
-    assert_eq!(granted.imports.len(), 4);
-    let some = validate(&binary(&text), &Limits::default(), |module, _| {
-        module != "env"
-    })
-    .unwrap_err();
+    let offered = |module: &str, name: &str| {
+        let params: &[ValType] = match name {
+            "fd_write" => &[ValType::I32; 4],
+            "proc_exit" => &[ValType::I32],
+            _ => &[],
+        };
+        let results: &[ValType] = match name {
+            "fd_write" => &[ValType::I32],
+            _ => &[],
+        };
+        (module != "env").then(|| Signature {
+            params: params.into(),
+            results: results.into(),
+        })
+    };
+    let some = validate(&binary(&text), &Limits::default(), offered).unwrap_err();
     assert!(matches!(some, ModuleError::Imports { missing } if missing.len() == 1));
+    let text = text.replace("\"env\"", "\"host\"");
+    let other = validate(&binary(&text), &Limits::default(), offered).unwrap_err();
+    assert!(matches!(&other, ModuleError::ImportType { .. }), "{other}");
+    assert!(
+        other
+            .to_string()
+            .contains("is a func (f64) -> f64, the host's is a func () -> ()"),
+        "{other}"
+    );
+    let text = text.replace("(param f64) (result f64)", "");
+    let granted = validate(&binary(&text), &Limits::default(), offered).unwrap();
+    assert_eq!(granted.imports.len(), 4);
 }
 
 #[test]
@@ -150,7 +174,8 @@ fn an_imported_memory_is_refused_whatever_is_granted() {
         "(module (import \"env\" \"memory\" (memory 1)) {})",
         INTERFACE.replace("(memory (export \"memory\") 1)", "")
     );
-    let error = validate(&binary(&text), &Limits::default(), |_, _| true).unwrap_err();
+    let all = |_: &str, _: &str| Some(Signature::i32(0));
+    let error = validate(&binary(&text), &Limits::default(), all).unwrap_err();
     assert!(error.to_string().contains("--import-memory"), "{error}");
 }
 
@@ -214,7 +239,7 @@ fn every_limit_has_an_effect() {
     let refused = |change: fn(&mut Limits)| {
         let mut limits = Limits::default();
         change(&mut limits);
-        validate(&bytes, &limits, |_, _| false)
+        validate(&bytes, &limits, |_, _| None)
             .unwrap_err()
             .to_string()
     };

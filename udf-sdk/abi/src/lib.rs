@@ -49,6 +49,229 @@ pub mod flag {
     pub const IGNORE_NULLS: u32 = 1;
 }
 
+/// What a guest may import, if it asks for the capability in its manifest and the operator grants it: functions of the module
+/// [`host::MODULE`]. All addresses and lengths are `i32`, read as unsigned. A function returns an `i64`: what it says if it is not
+/// negative, a [`host::status`] otherwise. An address outside the guest's memory is a trap.
+pub mod host {
+    /// The module that the functions are imported from.
+    pub const MODULE: &str = "wasmfusion";
+
+    /// What a host function returns instead of an answer. [`name::ERROR`] gets the words.
+    pub mod status {
+        /// The plugin was not granted what it asked for.
+        pub const DENIED: i64 = -1;
+        /// There is no such thing.
+        pub const NOT_FOUND: i64 = -2;
+        /// The argument makes no sense.
+        pub const INVALID: i64 = -3;
+        /// A limit was reached.
+        pub const LIMIT: i64 = -4;
+        /// The time was over.
+        pub const TIMEOUT: i64 = -5;
+        /// What was asked for was tried and failed.
+        pub const FAILED: i64 = -6;
+        /// The host does not offer it, or not here.
+        pub const UNAVAILABLE: i64 = -7;
+    }
+
+    /// Names of the functions.
+    ///
+    /// `out, capacity` at the end of the parameters is where the reply goes: the function returns the reply's length, and has
+    /// written it if that is not more than `capacity`. Otherwise [`name::REPLY`] gets it.
+    pub mod name {
+        /// `(out, capacity)`: the last reply that did not fit. With every capability.
+        pub const REPLY: &str = "reply";
+        /// `(out, capacity)`: what the last call that failed says, UTF-8, as much of it as fits. With every capability.
+        pub const ERROR: &str = "error";
+        /// `(handle)`: gives a handle of any kind back. With every capability.
+        pub const CLOSE: &str = "close";
+
+        /// `(level)`: 1 if a record of this [`super::level`] is kept, else 0. Capability `log`.
+        pub const LOG_ENABLED: &str = "log_enabled";
+        /// `(level, message, length, fields, field_count)`, where `fields` are [`super::Pair`]s. Capability `log`.
+        pub const LOG: &str = "log";
+
+        /// `(kind, name, length, labels, label_count)`: a handle of a metric of this [`super::metric`] kind, where `labels` are
+        /// [`super::Pair`]s. Capability `metric:emit`.
+        pub const METRIC: &str = "metric";
+        /// `(handle, value f64)`: adds to a counter, sets a gauge, records in a histogram. Capability `metric:emit`.
+        pub const METRIC_RECORD: &str = "metric_record";
+
+        /// `(key, length, out, capacity)`: the JSON of this key of the configuration; of all of it if `length` is 0. Capability `config`.
+        pub const CONFIG: &str = "config";
+        /// `(name, length, out, capacity)`: the value of a secret. Capability `secret:…`.
+        pub const SECRET: &str = "secret";
+        /// `(name, length, out, capacity)`: the value of a variable of the environment. Capability `env:…`.
+        pub const ENV: &str = "env";
+
+        /// `()`: nanoseconds since 1970-01-01 UTC. Capability `clock`.
+        pub const CLOCK_REALTIME: &str = "clock_realtime";
+        /// `()`: nanoseconds since some moment, which never go back. Capability `clock`.
+        pub const CLOCK_MONOTONIC: &str = "clock_monotonic";
+        /// `(out, length)`: fills memory with random bytes, good enough for keys. Capability `random`.
+        pub const RANDOM: &str = "random";
+
+        /// `(path, length, mode)`: a handle of the file, where `mode` is made of [`super::file`]. Capability `fs:read:…` or `fs:write:…`.
+        pub const FILE_OPEN: &str = "file_open";
+        /// `(handle, out, capacity)`: reads on; returns the number of bytes, 0 at the end.
+        pub const FILE_READ: &str = "file_read";
+        /// `(handle, bytes, length)`: writes all of it.
+        pub const FILE_WRITE: &str = "file_write";
+        /// `(handle, position i64)`: where to go on, in bytes from the start.
+        pub const FILE_SEEK: &str = "file_seek";
+        /// `(handle)`: its size in bytes.
+        pub const FILE_SIZE: &str = "file_size";
+        /// `(path, length, out, capacity)`: the names in a folder that may be read, each followed by a zero byte; those of folders end with `/`.
+        pub const FILE_LIST: &str = "file_list";
+        /// `(path, length)`: removes a file. Capability `fs:write:…`.
+        pub const FILE_REMOVE: &str = "file_remove";
+
+        /// `(name, length, mode)`: a handle of a key-value table, where `mode` is made of [`super::table`]. Capability `table:read:…`, `table:write:…`.
+        pub const TABLE_OPEN: &str = "table_open";
+        /// `(handle, key, length, out, capacity)`: the value of a key.
+        pub const TABLE_GET: &str = "table_get";
+        /// `(handle, key, length, value, length)`: sets the value of a key.
+        pub const TABLE_PUT: &str = "table_put";
+        /// `(handle, key, length)`: removes a key; returns 1 if it was there, else 0.
+        pub const TABLE_DELETE: &str = "table_delete";
+        /// `(handle, start, length, end, length, limit, out, capacity)`: at most `limit` entries from `start` on, in the order of
+        /// their keys, up to `end`, which does not belong to them; without end if its length is 0. Each entry is two `u32`, the lengths
+        /// of key and value, then key and value. There may be fewer than there are: go on behind the last key.
+        pub const TABLE_SCAN: &str = "table_scan";
+
+        /// `(name, length)`: a handle of a vector index. Capability `vector:search:…`.
+        pub const VECTOR_OPEN: &str = "vector_open";
+        /// `(handle, vector, dimensions, k, out, capacity)`: the `k` entries nearest to a vector of `f32`, nearest first. Each is a
+        /// `u32`, the length of its key, an `f32`, its distance, then the key.
+        pub const VECTOR_SEARCH: &str = "vector_search";
+
+        /// `(request, out, capacity)`, where `request` is a [`super::HttpRequest`]. The reply is three `u32` (status, number of headers,
+        /// length of the body), for each header two `u32` (the lengths of name and value), name and value, then the body. Capability `net:http:…`.
+        pub const HTTP: &str = "http";
+        /// `(host, length, port, timeout_ms)`: a handle of a connection. Capability `net:connect:…`.
+        pub const TCP_CONNECT: &str = "tcp_connect";
+        /// `(handle, out, capacity)`: waits for bytes and reads what is there; returns their number, 0 at the end.
+        pub const TCP_READ: &str = "tcp_read";
+        /// `(handle, bytes, length)`: writes all of it.
+        pub const TCP_WRITE: &str = "tcp_write";
+        /// `(request, out, capacity)`, where `request` is an [`super::ExecRequest`]. The reply is three `u32` (exit code, length of the
+        /// output, length of the error output), then both. Capability `exec:…`.
+        pub const EXEC: &str = "exec";
+    }
+
+    /// Levels of log records.
+    pub mod level {
+        /// Something is broken.
+        pub const ERROR: i32 = 1;
+        /// Something looks wrong.
+        pub const WARN: i32 = 2;
+        /// Something happened that operators want to know.
+        pub const INFO: i32 = 3;
+        /// For the plugin's author.
+        pub const DEBUG: i32 = 4;
+        /// Every step.
+        pub const TRACE: i32 = 5;
+    }
+
+    /// Kinds of metrics.
+    pub mod metric {
+        /// A sum that only grows.
+        pub const COUNTER: i32 = 0;
+        /// The last value.
+        pub const GAUGE: i32 = 1;
+        /// How values are distributed.
+        pub const HISTOGRAM: i32 = 2;
+    }
+
+    /// Bits of the mode of [`name::FILE_OPEN`].
+    pub mod file {
+        /// To read.
+        pub const READ: i32 = 1;
+        /// To write, from the start.
+        pub const WRITE: i32 = 2;
+        /// With [`WRITE`]: the file is made if it is not there.
+        pub const CREATE: i32 = 4;
+        /// With [`WRITE`]: what the file held is gone.
+        pub const TRUNCATE: i32 = 8;
+        /// With [`WRITE`]: every write goes to the end.
+        pub const APPEND: i32 = 16;
+    }
+
+    /// Bits of the mode of [`name::TABLE_OPEN`].
+    pub mod table {
+        /// To get and scan.
+        pub const READ: i32 = 1;
+        /// To put and delete.
+        pub const WRITE: i32 = 2;
+    }
+
+    /// A name and a value, UTF-8: a field of a log record, a label of a metric, a header.
+    #[repr(C)]
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub struct Pair {
+        /// Its name.
+        pub name: super::Slice,
+        /// Its value.
+        pub value: super::Slice,
+    }
+
+    /// What [`name::HTTP`] shall do.
+    #[repr(C)]
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub struct HttpRequest {
+        /// `GET`, `POST` and so on.
+        pub method: super::Slice,
+        /// `http://` or `https://`.
+        pub url: super::Slice,
+        /// Address of the headers, which are [`Pair`]s.
+        pub headers: u32,
+        /// Number of headers.
+        pub header_count: u32,
+        /// The body.
+        pub body: super::Slice,
+        /// Longest time in milliseconds; 0: as long as the host allows.
+        pub timeout_ms: u32,
+    }
+
+    /// What [`name::EXEC`] shall do.
+    #[repr(C)]
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub struct ExecRequest {
+        /// The command.
+        pub command: super::Slice,
+        /// Address of the arguments, which are [`super::Slice`]s.
+        pub args: u32,
+        /// Number of arguments.
+        pub arg_count: u32,
+        /// What the command reads.
+        pub input: super::Slice,
+        /// Longest time in milliseconds; 0: as long as the host allows.
+        pub timeout_ms: u32,
+    }
+
+    // The layouts that `docs/abi.md` promises.
+    const _: () = {
+        use core::mem::{align_of, offset_of, size_of};
+
+        assert!(size_of::<Pair>() == 16 && align_of::<Pair>() == 4);
+
+        assert!(size_of::<HttpRequest>() == 36 && align_of::<HttpRequest>() == 4);
+        assert!(offset_of!(HttpRequest, method) == 0);
+        assert!(offset_of!(HttpRequest, url) == 8);
+        assert!(offset_of!(HttpRequest, headers) == 16);
+        assert!(offset_of!(HttpRequest, header_count) == 20);
+        assert!(offset_of!(HttpRequest, body) == 24);
+        assert!(offset_of!(HttpRequest, timeout_ms) == 32);
+
+        assert!(size_of::<ExecRequest>() == 28 && align_of::<ExecRequest>() == 4);
+        assert!(offset_of!(ExecRequest, command) == 0);
+        assert!(offset_of!(ExecRequest, args) == 8);
+        assert!(offset_of!(ExecRequest, arg_count) == 12);
+        assert!(offset_of!(ExecRequest, input) == 16);
+        assert!(offset_of!(ExecRequest, timeout_ms) == 24);
+    };
+}
+
 /// Bytes in guest memory.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! The macros of `wasmfusion-udf`. That crate re-exports and documents them.
 
 mod aggregate;
+mod capability;
 mod docs;
 mod entry;
 mod function;
@@ -145,10 +146,20 @@ pub fn state(item: TokenStream) -> TokenStream {
 ///     name: "geo",                          // without it, the package's name
 ///     version: "1.0.0",                     // the package's version
 ///     description: "Distances.",            // the package's description
-///     capabilities: ["clock"],              // none
+///     capabilities: ["clock", "table:read:rates_*"], // none
 ///     config_schema: r#"{"type":"object"}"#, // none
 /// }
 /// ```
+///
+/// Capabilities are what the functions may ask the host for, if the operator grants it:
+///
+/// | capability | behind the colon |
+/// |---|---|
+/// | `log`, `metric:emit`, `clock`, `random`, `config` | nothing |
+/// | `secret:NAME`, `env:NAME`, `table:read:NAME`, `table:write:NAME`, `vector:search:NAME` | a name, in which `*` and `?` stand for any characters |
+/// | `fs:read:PATH`, `fs:write:PATH` | an absolute path, in which `**` stands for any number of folders |
+/// | `net:http:HOST:PORT`, `net:connect:HOST:PORT` | a host, an address or a range of addresses, and a port or `*` |
+/// | `exec:COMMAND` | a name or an absolute path |
 #[proc_macro]
 pub fn plugin(fields: TokenStream) -> TokenStream {
     plugin::expand(fields.into())

@@ -4,7 +4,9 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
-use syn::{Error, Expr, Ident, Result, Token};
+use syn::{Error, Expr, ExprLit, Ident, Lit, Result, Token};
+
+use crate::capability;
 
 /// `name: value`.
 struct Pair {
@@ -18,6 +20,28 @@ impl Parse for Pair {
         input.parse::<Token![:]>()?;
         let value = input.parse()?;
         Ok(Pair { name, value })
+    }
+}
+
+/// Checks the value of `config_schema`, if it is written out: it stands in the manifest as it is.
+fn check_schema(value: &Expr) -> Result<()> {
+    let Expr::Lit(ExprLit {
+        lit: Lit::Str(text),
+        ..
+    }) = value
+    else {
+        return Ok(());
+    };
+    match serde_json::from_str(&text.value()) {
+        Ok(serde_json::Value::Object(_)) => Ok(()),
+        Ok(_) => Err(Error::new(
+            text.span(),
+            "the schema is not a JSON object, as r#\"{\"type\": \"object\"}\"#",
+        )),
+        Err(error) => Err(Error::new(
+            text.span(),
+            format!("the schema is not JSON: {error}"),
+        )),
     }
 }
 
@@ -48,6 +72,11 @@ pub fn expand(fields: TokenStream) -> Result<TokenStream> {
             }
         };
         *field = quote!(#value);
+        if key == "capabilities" {
+            capability::check(&value)?;
+        } else if key == "config_schema" {
+            check_schema(&value)?;
+        }
         seen.push(key);
     }
     Ok(quote! {
@@ -111,6 +140,10 @@ mod tests {
     fn says_what_is_wrong() {
         assert!(error(quote!(nam: "x")).contains("unknown field; there are name"));
         assert!(error(quote!(name: "x", name: "y")).contains("twice"));
-        assert_eq!(error(quote!(name: "x", version: "1")), "no error");
+        assert!(error(quote!(capabilities: ["logs"])).contains("is not a capability"));
+        assert!(error(quote!(config_schema: "{")).contains("is not JSON"));
+        assert!(error(quote!(config_schema: "[]")).contains("not a JSON object"));
+        let right = quote!(name: "x", version: "1", capabilities: ["log"], config_schema: "{}");
+        assert_eq!(error(right), "no error");
     }
 }

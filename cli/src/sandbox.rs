@@ -1,0 +1,18 @@
+//! What the command line says of plugins, as a registry has it.
+
+use wasmfusion::RegistryOptions;
+
+use crate::args::SandboxArgs;
+use crate::limits::limits;
+
+/// The options of a registry.
+pub fn options(args: &SandboxArgs) -> Result<RegistryOptions, String> {
+    let mut options = RegistryOptions::default();
+    options.limits = limits(&args.limits)?;
+    options.interruption = args.interruption.into();
+    options.settings_files = !args.no_settings_files;
+    options.grants = args.grants.iter().cloned().collect();
+    options.require_signed = args.require_signed;
+    options.trusted_keys.clone_from(&args.trusted_keys);
+    Ok(options)
+}

@@ -1,0 +1,37 @@
+;; The path of a file is its secret, which the error would tell.
+;; expect at call: [redacted]
+(module
+  (import "wasmfusion" "error" (func $error (param i32 i32) (result i64)))
+  (import "wasmfusion" "secret" (func $secret (param i32 i32 i32 i32) (result i64)))
+  (import "wasmfusion" "file_open" (func $file_open (param i32 i32 i32) (result i64)))
+  (memory (export "memory") 2)
+  (func (export "wasmfusion_abi_version") (result i32) (i32.const 1))
+  (func (export "wasmfusion_describe") (result i32) (i32.const 1016))
+  ;; The host's region starts at the second page; memory grows to hold it.
+  (func (export "wasmfusion_alloc") (param $size i32) (param $align i32) (result i32)
+    (local $pages i32)
+    (local.set $pages
+      (i32.sub
+        (i32.shr_u (i32.add (local.get $size) (i32.const 131071)) (i32.const 16))
+        (memory.size)))
+    (if (i32.gt_s (local.get $pages) (i32.const 0))
+      (then (if (i32.eq (memory.grow (local.get $pages)) (i32.const -1)) (then (return (i32.const 0))))))
+    (i32.const 65536))
+  ;; The manifest: its address and its length, 198 bytes; then its text.
+  (data (i32.const 1016) "\00\04\00\00\c6\00\00\00")
+  (data (i32.const 1024)
+    "{\"name\": \"evil\", \"version\": \"1.0.0\", \"functions\": ["
+    "{\"name\": \"evil\", \"params\": [{\"name\": \"x\", \"type\": \"Int64\"}], \"returns\": {\"type\": \"Int64\"}}], "
+    "\"capabilities\": [\"secret:key\", \"fs:read:/etc/passwd\"]}")
+  (data (i32.const 8192) "key")
+  (func $ask (result i64)
+    (local $length i32)
+    (local.set $length (i32.wrap_i64 (call $secret (i32.const 8192) (i32.const 3) (i32.const 16384) (i32.const 4096))))
+    (call $file_open (i32.const 16384) (local.get $length) (i32.const 1)))
+  ;; The host's words become those of this call.
+  (func (export "evil") (param $frame i32) (result i32)
+    (drop (call $ask))
+    (i32.store offset=32 (local.get $frame) (i32.const 16384))
+    (i32.store offset=36 (local.get $frame)
+      (i32.wrap_i64 (call $error (i32.const 16384) (i32.const 4096))))
+    (i32.const 1)))

@@ -1,0 +1,31 @@
+;; Has the value of a key written to address 0.
+;; expect at call: the host function `table_get` with an address that is not its own: reply
+(module
+  (import "wasmfusion" "table_open" (func $table_open (param i32 i32 i32) (result i64)))
+  (import "wasmfusion" "table_get" (func $table_get (param i32 i32 i32 i32 i32) (result i64)))
+  (memory (export "memory") 2)
+  (func (export "wasmfusion_abi_version") (result i32) (i32.const 1))
+  (func (export "wasmfusion_describe") (result i32) (i32.const 1016))
+  ;; The host's region starts at the second page; memory grows to hold it.
+  (func (export "wasmfusion_alloc") (param $size i32) (param $align i32) (result i32)
+    (local $pages i32)
+    (local.set $pages
+      (i32.sub
+        (i32.shr_u (i32.add (local.get $size) (i32.const 131071)) (i32.const 16))
+        (memory.size)))
+    (if (i32.gt_s (local.get $pages) (i32.const 0))
+      (then (if (i32.eq (memory.grow (local.get $pages)) (i32.const -1)) (then (return (i32.const 0))))))
+    (i32.const 65536))
+  ;; The manifest: its address and its length, 181 bytes; then its text.
+  (data (i32.const 1016) "\00\04\00\00\b5\00\00\00")
+  (data (i32.const 1024)
+    "{\"name\": \"evil\", \"version\": \"1.0.0\", \"functions\": ["
+    "{\"name\": \"evil\", \"params\": [{\"name\": \"x\", \"type\": \"Int64\"}], \"returns\": {\"type\": \"Int64\"}}], "
+    "\"capabilities\": [\"table:read:given\"]}")
+  (data (i32.const 8192) "given")
+  (data (i32.const 8200) "port")
+  (func (export "evil") (param $frame i32) (result i32)
+    (local $table i32)
+    (local.set $table (i32.wrap_i64 (call $table_open (i32.const 8192) (i32.const 5) (i32.const 1))))
+    (drop (call $table_get (local.get $table) (i32.const 8200) (i32.const 4) (i32.const 0) (i32.const 4096)))
+    (i32.const 0)))

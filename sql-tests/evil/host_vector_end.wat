@@ -1,0 +1,30 @@
+;; The vector that is searched for reaches beyond the end of memory.
+;; expect at call: the host function `vector_search` with an address that is not its own: vector
+(module
+  (import "wasmfusion" "vector_open" (func $vector_open (param i32 i32) (result i64)))
+  (import "wasmfusion" "vector_search" (func $vector_search (param i32 i32 i32 i32 i32 i32) (result i64)))
+  (memory (export "memory") 2)
+  (func (export "wasmfusion_abi_version") (result i32) (i32.const 1))
+  (func (export "wasmfusion_describe") (result i32) (i32.const 1016))
+  ;; The host's region starts at the second page; memory grows to hold it.
+  (func (export "wasmfusion_alloc") (param $size i32) (param $align i32) (result i32)
+    (local $pages i32)
+    (local.set $pages
+      (i32.sub
+        (i32.shr_u (i32.add (local.get $size) (i32.const 131071)) (i32.const 16))
+        (memory.size)))
+    (if (i32.gt_s (local.get $pages) (i32.const 0))
+      (then (if (i32.eq (memory.grow (local.get $pages)) (i32.const -1)) (then (return (i32.const 0))))))
+    (i32.const 65536))
+  ;; The manifest: its address and its length, 183 bytes; then its text.
+  (data (i32.const 1016) "\00\04\00\00\b7\00\00\00")
+  (data (i32.const 1024)
+    "{\"name\": \"evil\", \"version\": \"1.0.0\", \"functions\": ["
+    "{\"name\": \"evil\", \"params\": [{\"name\": \"x\", \"type\": \"Int64\"}], \"returns\": {\"type\": \"Int64\"}}], "
+    "\"capabilities\": [\"vector:search:near\"]}")
+  (data (i32.const 8192) "near")
+  (func (export "evil") (param $frame i32) (result i32)
+    (local $index i32)
+    (local.set $index (i32.wrap_i64 (call $vector_open (i32.const 8192) (i32.const 4))))
+    (drop (call $vector_search (local.get $index) (i32.sub (i32.shl (memory.size) (i32.const 16)) (i32.const 4)) (i32.const 2) (i32.const 1) (i32.const 16384) (i32.const 4096)))
+    (i32.const 0)))

@@ -1,0 +1,150 @@
+//! The log under one thread and under several.
+
+use super::*;
+use crate::capability::CapabilityKind;
+use crate::host::Status;
+
+fn log(queue: usize, history: usize) -> AuditLog {
+    let options = AuditOptions {
+        queue_records_max: queue,
+        history_records_max: history,
+        ..AuditOptions::default()
+    };
+    AuditLog::new(&options).expect("a log without a file")
+}
+
+fn entry(log: &AuditLog, caller: CallerId, query: u64) -> Entry {
+    Entry {
+        started: log.now(),
+        ended: log.now(),
+        caller,
+        function: 0,
+        query,
+        operation: "clock_realtime",
+        capability: Some(CapabilityKind::Clock),
+        target: "".into(),
+        bytes: 8,
+        outcome: Outcome::Ok,
+    }
+}
+
+#[test]
+fn a_record_says_who_and_what() {
+    let log = log(10, 10);
+    let caller = log.register("geo", ["locate"].iter());
+    log.push(entry(&log, caller, 7));
+    let mut denied = entry(&log, caller, 8);
+    denied.outcome = Outcome::Refused(Status::Denied);
+    denied.function = NO_FUNCTION;
+    log.push(denied);
+    let records = log.records();
+    let [first, second] = records.as_slice() else {
+        panic!("two records: {records:?}");
+    };
+    assert_eq!(
+        (&*first.plugin, &*first.function, first.query),
+        ("geo", "locate", 7)
+    );
+    assert!(first.time <= second.time && first.time.elapsed().is_ok_and(|age| age.as_secs() < 60));
+    assert_eq!((&*second.function, second.outcome.name()), ("", "denied"));
+}
+
+#[test]
+fn the_history_forgets_the_oldest() {
+    let log = log(100, 3);
+    let caller = log.register("geo", ["locate"].iter());
+    for query in 0..10 {
+        log.push(entry(&log, caller, query));
+    }
+    let queries: Vec<u64> = log.records().iter().map(|record| record.query).collect();
+    assert_eq!(queries, [7, 8, 9]);
+    assert_eq!(log.lost(), 0);
+}
+
+#[test]
+fn what_is_lost_is_counted() {
+    let log = log(4, 1_000_000);
+    let caller = log.register("geo", ["locate"].iter());
+    // The lock keeps the draining thread away.
+    let drained = log.0.drained.lock();
+    for query in 0..10 {
+        log.push(entry(&log, caller, query));
+    }
+    drop(drained);
+    let records = log.records();
+    let lost = records
+        .iter()
+        .find(|record| record.outcome == Outcome::Lost);
+    assert!(
+        lost.is_some_and(|lost| lost.target == "6 records"),
+        "{records:?}"
+    );
+    assert_eq!(log.lost(), 6);
+}
+
+#[test]
+fn nothing_is_lost_uncounted_among_threads() {
+    const PUSHES: u64 = 50_000;
+    let log = log(64, 1_000_000);
+    let caller = log.register("geo", ["locate"].iter());
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| (0..PUSHES).for_each(|query| log.push(entry(&log, caller, query))));
+        }
+        scope.spawn(|| (0..100).for_each(|_| log.flush()));
+    });
+    let kept = log
+        .records()
+        .iter()
+        .filter(|record| record.outcome == Outcome::Ok)
+        .count();
+    assert_eq!(kept as u64 + log.lost(), 2 * PUSHES);
+}
+
+#[test]
+fn a_file_gets_a_line_of_json_each() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("audit.jsonl");
+    let options = AuditOptions {
+        file: Some(path.clone()),
+        ..AuditOptions::default()
+    };
+    let log = AuditLog::new(&options).expect("the file can be made");
+    let caller = log.register("geo", ["locate"].iter());
+    log.push(entry(&log, caller, 7));
+    log.flush();
+    let text = std::fs::read_to_string(&path).expect("written");
+    let line: serde_json::Value = serde_json::from_str(text.trim_end()).expect("JSON");
+    assert_eq!(
+        (&line["plugin"], &line["query"]),
+        (&"geo".into(), &7.into())
+    );
+    assert_eq!(
+        (&line["capability"], &line["outcome"]),
+        (&"clock".into(), &"ok".into())
+    );
+
+    let options = AuditOptions {
+        file: Some(dir.path().join("no/such/folder")),
+        ..AuditOptions::default()
+    };
+    let error = AuditLog::new(&options).expect_err("no folder").to_string();
+    assert!(error.contains("the audit log"), "{error}");
+}
+
+#[test]
+fn a_full_disk_hurts_nobody() {
+    let options = AuditOptions {
+        file: Some("/dev/full".into()),
+        ..AuditOptions::default()
+    };
+    let Ok(log) = AuditLog::new(&options) else {
+        return;
+    };
+    let caller = log.register("geo", ["locate"].iter());
+    for query in 0..1_000 {
+        log.push(entry(&log, caller, query));
+        log.flush();
+    }
+    assert_eq!(log.records().len(), 1_000);
+}

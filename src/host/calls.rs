@@ -1,0 +1,175 @@
+//! What host functions keep for one instance: what it has open, the last reply that did not fit, the last error.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use wasmtime::Memory;
+
+use super::error::{HostError, Status};
+use super::gate::{Answer, Call, Refused};
+use super::handle::Handles;
+use super::plugin_host::PluginHost;
+use crate::audit::NO_FUNCTION;
+use crate::deadline::WatchHandle;
+use crate::limits::Limits;
+
+/// What host functions keep for one instance.
+pub(crate) struct HostCalls {
+    host: Arc<PluginHost>,
+    limits: Arc<Limits>,
+    /// There from when the instance is.
+    attached: Option<(Memory, WatchHandle)>,
+    /// Whether what runs may call: a function, or `wasmfusion_bind`.
+    open: bool,
+    function: u32,
+    query: u64,
+    /// Whether the thread may be kept waiting.
+    may_block: bool,
+    handles: Handles,
+    reply: Vec<u8>,
+    error: String,
+}
+
+impl HostCalls {
+    pub(crate) fn new(
+        host: Arc<PluginHost>,
+        limits: Arc<Limits>,
+        query: u64,
+        may_block: bool,
+    ) -> Self {
+        let handles = Handles::new(limits.handles_max);
+        Self {
+            host,
+            limits,
+            attached: None,
+            open: false,
+            function: NO_FUNCTION,
+            query,
+            may_block,
+            handles,
+            reply: Vec::new(),
+            error: String::new(),
+        }
+    }
+
+    /// Makes the instance's memory and its watch known.
+    pub(crate) fn attach(&mut self, memory: Memory, watch: WatchHandle) {
+        self.attached = Some((memory, watch));
+    }
+
+    /// Says which function runs, for the record: from here on the guest may call.
+    #[inline]
+    pub(crate) fn begin(&mut self, place: usize) {
+        self.function = place as u32;
+        self.open = true;
+    }
+
+    /// Says that the guest runs to be bound.
+    pub(crate) fn begin_bind(&mut self) {
+        self.function = NO_FUNCTION;
+        self.open = true;
+    }
+
+    /// Says that the guest runs for something in which it may not call.
+    pub(crate) fn shut(&mut self) {
+        self.open = false;
+    }
+
+    /// The instance's memory, if what runs may call.
+    #[inline]
+    pub(super) fn memory(&self) -> Option<Memory> {
+        let attached = self.attached.as_ref().filter(|_| self.open);
+        attached.map(|(memory, _)| *memory)
+    }
+
+    #[inline]
+    pub(super) fn host(&self) -> &Arc<PluginHost> {
+        &self.host
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    pub(super) fn function(&self) -> u32 {
+        self.function
+    }
+
+    pub(super) fn query(&self) -> u64 {
+        self.query
+    }
+
+    pub(super) fn handles(&mut self) -> &mut Handles {
+        &mut self.handles
+    }
+
+    /// When a host call that begins now must be over: after its own time, or with the guest's.
+    pub(super) fn deadline(&self) -> Instant {
+        let guest_ms = self
+            .attached
+            .as_ref()
+            .map_or(0, |(_, watch)| watch.remaining_ms());
+        Instant::now() + Duration::from_millis(guest_ms.min(self.limits.host_call_timeout_ms))
+    }
+
+    /// Tells, from any thread, whether nobody waits for the answer any more.
+    pub(super) fn cancelled(&self) -> Arc<dyn Fn() -> bool + Send + Sync> {
+        let watch = self.attached.as_ref().map(|(_, watch)| watch.clone());
+        Arc::new(move || watch.as_ref().is_none_or(WatchHandle::is_over))
+    }
+
+    /// That the thread may be kept waiting.
+    pub(super) fn require_blocking(&self) -> Result<(), Refused> {
+        match self.may_block {
+            true => Ok(()),
+            false => Err(HostError::new(
+                Status::Unavailable,
+                "the function was called where it must not wait: while a query is planned, or outside of one; declare it `volatile`, so \
+                 that the planner does not call it",
+            )
+            .into()),
+        }
+    }
+
+    pub(super) fn keep_reply(&mut self, bytes: &[u8]) {
+        self.reply.clear();
+        self.reply.extend_from_slice(bytes);
+    }
+
+    #[cold]
+    pub(super) fn remember_error(&mut self, error: &HostError) {
+        let text = self.host.redactor().redact(error.message());
+        let cut = text.floor_char_boundary(self.limits.error_bytes_max);
+        self.error.clear();
+        self.error.push_str(&text[..cut]);
+    }
+}
+
+/// `reply(out, capacity)`.
+pub(super) fn reply(call: &mut Call<'_>, out: u32, capacity: u32) -> Answer {
+    let reply = std::mem::take(&mut call.calls.reply);
+    if reply.len() > capacity as usize {
+        let length = reply.len() as i64;
+        call.calls.reply = reply;
+        return Ok(length);
+    }
+    call.reply(&reply, out, capacity)
+}
+
+/// `error(out, capacity)`.
+pub(super) fn error(call: &mut Call<'_>, out: u32, capacity: u32) -> Answer {
+    // Bounded by `error_bytes_max` already.
+    let error = &call.calls.error;
+    let cut = &error.as_bytes()[..error.floor_char_boundary(capacity as usize)];
+    let room = call
+        .memory
+        .slice_mut("room for the error", out, cut.len(), 1)?;
+    room.copy_from_slice(cut);
+    Ok(cut.len() as i64)
+}
+
+/// `close(handle)`.
+pub(super) fn close(call: &mut Call<'_>, handle: u32) -> Answer {
+    call.calls.handles.close(handle)?;
+    Ok(0)
+}

@@ -1,0 +1,136 @@
+//! Checks a configuration against the JSON Schema that the plugin gives.
+//!
+//! The schema is the plugin's, so it is hostile: nothing is fetched, patterns are matched in linear time, and what is compiled is small.
+
+use jsonschema::PatternOptions;
+use serde_json::{Map, Value};
+
+use crate::module::escape_cut;
+
+/// Most problems that are told at once.
+const PROBLEMS_SHOWN_MAX: usize = 5;
+/// Longest text of one problem, in bytes.
+const PROBLEM_BYTES_MAX: usize = 300;
+/// Native stack for the validator, which descends into schema and value.
+const STACK_BYTES: usize = 64 << 20;
+
+/// Checks that `config` is as `schema` says.
+///
+/// # Errors
+///
+/// What does not fit and where, or that the schema itself is wrong.
+pub(super) fn check(schema: &Value, config: &Map<String, Value>) -> Result<(), String> {
+    // A thread of its own: whatever a schema makes the validator do, it is not this thread's stack.
+    let (schema, config) = (schema.clone(), Value::Object(config.clone()));
+    let thread = std::thread::Builder::new()
+        .name("wasmfusion-config".into())
+        .stack_size(STACK_BYTES)
+        .spawn(move || validate(&schema, &config));
+    let thread =
+        thread.map_err(|error| format!("no thread to check the configuration: {error}"))?;
+    thread
+        .join()
+        .unwrap_or_else(|_| Err("the plugin's JSON Schema cannot be used".into()))
+}
+
+fn validate(schema: &Value, config: &Value) -> Result<(), String> {
+    let validator = jsonschema::options()
+        .with_pattern_options(PatternOptions::regex())
+        .build(schema)
+        .map_err(|error| {
+            let problem = escape_cut(&error.to_string(), PROBLEM_BYTES_MAX);
+            format!(
+                "the plugin's JSON Schema of its configuration is wrong: {problem}; tell its author"
+            )
+        })?;
+    let problem = |error: jsonschema::ValidationError<'_>| {
+        let place = error.instance_path().to_string();
+        let place = if place.is_empty() {
+            "/".to_owned()
+        } else {
+            place
+        };
+        format!(
+            "at `{}`: {}",
+            escape_cut(&place, PROBLEM_BYTES_MAX),
+            escape_cut(&error.to_string(), PROBLEM_BYTES_MAX)
+        )
+    };
+    let problems: Vec<String> = validator
+        .iter_errors(config)
+        .take(PROBLEMS_SHOWN_MAX)
+        .map(problem)
+        .collect();
+    match problems.as_slice() {
+        [] => Ok(()),
+        problems => Err(format!(
+            "the configuration does not fit the plugin's schema: {}; set it in `[config]`",
+            problems.join("; ")
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn check_json(schema: Value, config: Value) -> Result<(), String> {
+        let Value::Object(config) = config else {
+            panic!("a configuration is an object");
+        };
+        check(&schema, &config)
+    }
+
+    #[test]
+    fn says_what_does_not_fit() {
+        let schema = json!({
+            "type": "object",
+            "required": ["base"],
+            "properties": {"base": {"type": "string", "pattern": "^[A-Z]{3}$"}, "n": {"maximum": 5}},
+            "additionalProperties": false
+        });
+        assert_eq!(check_json(schema.clone(), json!({"base": "EUR"})), Ok(()));
+        let error = |config| check_json(schema.clone(), config).expect_err("it does not fit");
+        assert!(error(json!({})).contains("\"base\" is a required property"));
+        assert!(error(json!({"base": "euro"})).contains("at `/base`"));
+        assert!(error(json!({"base": "EUR", "n": 6})).contains("at `/n`"));
+        assert!(error(json!({"base": "EUR", "m": 6})).contains("'m'"));
+    }
+
+    #[test]
+    fn a_schema_that_is_wrong_or_reaches_out_is_refused() {
+        let error = |schema| check_json(schema, json!({"a": 1})).expect_err("refused");
+        assert!(error(json!({"type": 7})).contains("tell its author"));
+        for reference in ["http://127.0.0.1:1/x", "file:///etc/passwd", "#/nowhere"] {
+            error(json!({"$ref": reference}));
+        }
+        error(json!({"pattern": "(a+)+\\1"}));
+    }
+
+    #[test]
+    fn a_hostile_schema_does_no_harm() {
+        let config = || json!({"a": "a".repeat(10_000)});
+        // What such a schema says of the value is of no interest.
+        let _ = check_json(
+            json!({"properties": {"a": {"pattern": "^(a|a)*$"}}}),
+            config(),
+        );
+        let _ = check_json(
+            json!({"properties": {"a": {"pattern": "(a{1,1000}){1,1000}"}}}),
+            config(),
+        );
+        let _ = check_json(json!({"allOf": [{"$ref": "#"}]}), config());
+        let _ = check_json(json!({"$ref": "#"}), config());
+        let _ = check_json(
+            json!({"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}}),
+            config(),
+        );
+        let mut deep = json!({});
+        for _ in 0..100 {
+            deep = json!({"not": deep});
+        }
+        let _ = check_json(deep, config());
+    }
+}
