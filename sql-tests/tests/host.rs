@@ -10,7 +10,7 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use wasmfusion::{
     AuditRecord, Grants, HostContext, HostError, KeyValueTable, LocalContext, Outcome,
     PluginSettings, Preset, Registry, RegistryOptions, SecretSource, SessionContextExt, Status,
-    VectorIndex,
+    VectorIndex, Visit,
 };
 use wasmfusion_sql_tests::{DATA, Guest, OUT, Server, built_plugins, new_session};
 
@@ -373,7 +373,7 @@ async fn an_embedder_can_bring_its_own_tables() {
             &self,
             _start: &[u8],
             _end: Option<&[u8]>,
-            _visit: &mut dyn FnMut(&[u8], &[u8]) -> std::ops::ControlFlow<()>,
+            _visit: &mut Visit<'_>,
         ) -> Result<(), HostError> {
             Ok(())
         }

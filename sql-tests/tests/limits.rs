@@ -290,7 +290,7 @@ fn instances(change: impl FnOnce(&mut Limits)) -> String {
     let mut scopes: Vec<_> = (0..3)
         .map(|_| Some(Box::new(StreamScope::default())))
         .collect();
-    let mut call = |scope: &mut Option<Box<StreamScope>>| {
+    let call = |scope: &mut Option<Box<StreamScope>>| {
         StreamScope::enter(scope, || {
             call_with(
                 &function,

@@ -38,6 +38,9 @@ pub trait HostContext: fmt::Debug + Send + Sync {
     ) -> Result<Option<Arc<dyn VectorIndex>>, HostError>;
 }
 
+/// What a scan shows each key and its value to, until it breaks.
+pub type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;
+
 /// A table of keys and values, both bytes, in the order of the keys. Called from threads that run queries: be quick.
 pub trait KeyValueTable: Send + Sync {
     /// The value of a key.
@@ -56,7 +59,7 @@ pub trait KeyValueTable: Send + Sync {
         &self,
         start: &[u8],
         end: Option<&[u8]>,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+        visit: &mut Visit<'_>,
     ) -> Result<(), HostError>;
 
     /// Sets the value of a key.

@@ -186,9 +186,11 @@ mod tests {
             (plugin.call_timeout_ms, plugin.query_timeout_ms),
             (100, Some(7000))
         );
-        let mut strict = Limits::default();
-        strict.call_timeout_ms = 50;
-        strict.query_timeout_ms = Some(60);
+        let strict = Limits {
+            call_timeout_ms: 50,
+            query_timeout_ms: Some(60),
+            ..Limits::default()
+        };
         let plugin = session.applied_to(&strict);
         assert_eq!(
             (plugin.call_timeout_ms, plugin.query_timeout_ms),

@@ -21,7 +21,7 @@ const REPLACED: [(&str, &str); 3] = [("sum", "my_sum"), ("avg", "my_avg"), ("min
 /// Where the crate's `aggregate_skip_partial.slt` is.
 fn case() -> PathBuf {
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--offline", "--locked"])
+        .args(["metadata", "--format-version", "1", "--locked"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .unwrap();

@@ -2,7 +2,6 @@
 //! it, make another and add that under the same name.
 
 use std::fmt;
-use std::ops::ControlFlow;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, SchemaRef};
@@ -13,7 +12,7 @@ use bytes::Bytes;
 use super::cells;
 use super::error::{StoreError, shown};
 use super::limits::Figure;
-use crate::host::context::KeyValueTable;
+use crate::host::context::{KeyValueTable, Visit};
 use crate::host::error::HostError;
 
 /// A table in memory that can only be read: its entries are the rows of a query.
@@ -121,7 +120,7 @@ impl KeyValueTable for SnapshotTable {
         &self,
         start: &[u8],
         end: Option<&[u8]>,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+        visit: &mut Visit<'_>,
     ) -> Result<(), HostError> {
         for entry in self.entries.iter().skip(self.lower_bound(start)) {
             let key = self.key(entry);

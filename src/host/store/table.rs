@@ -1,13 +1,12 @@
 //! A table of a store as guests see it.
 
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::layout::{guarded, stored_name};
 use super::redb::{Store, Written};
-use crate::host::context::KeyValueTable;
+use crate::host::context::{KeyValueTable, Visit};
 use crate::host::error::HostError;
 
 /// A table of a store, under a name.
@@ -44,7 +43,7 @@ impl KeyValueTable for StoredTable {
         &self,
         start: &[u8],
         end: Option<&[u8]>,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+        visit: &mut Visit<'_>,
     ) -> Result<(), HostError> {
         if end.is_some_and(|end| end <= start) {
             return Ok(());

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::{LocalContext, StoreLimits};
 
-use crate::host::context::{HostContext, KeyValueTable, VectorIndex};
+use crate::host::context::{HostContext, KeyValueTable, VectorIndex, Visit};
 use crate::host::error::{HostError, Status};
 
 mod file;
@@ -57,7 +57,7 @@ impl KeyValueTable for Fixed {
         &self,
         _start: &[u8],
         _end: Option<&[u8]>,
-        _visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+        _visit: &mut Visit<'_>,
     ) -> Result<(), HostError> {
         Ok(())
     }
