@@ -1,5 +1,5 @@
 ;; Asks for a capability that would make the line that grants it one that grants another.
-;; expect at create: env:a\", \"exec:sh
+;; expect at create: is not a capability
 (module
   (memory (export "memory") 2)
   (func (export "wasmfusion_abi_version") (result i32) (i32.const 1))

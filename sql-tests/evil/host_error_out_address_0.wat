@@ -1,5 +1,5 @@
 ;; Has the words of an error written to address 0.
-;; expect at call: the host function `error` with an address that is not its own: reply
+;; expect at call: the host function `error` with an address that is not its own: room for the error
 (module
   (import "wasmfusion" "error" (func $error (param i32 i32) (result i64)))
   (import "wasmfusion" "log_enabled" (func $log_enabled (param i32) (result i64)))

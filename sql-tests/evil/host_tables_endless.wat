@@ -2,6 +2,7 @@
 ;; expect value: -4
 (module
   (import "wasmfusion" "close" (func $close (param i32) (result i64)))
+  (import "wasmfusion" "random" (func $random (param i32 i32) (result i64)))
   (import "wasmfusion" "table_open" (func $table_open (param i32 i32 i32) (result i64)))
   (import "wasmfusion" "table_put" (func $table_put (param i32 i32 i32 i32 i32) (result i64)))
   (memory (export "memory") 2)
@@ -17,27 +18,24 @@
     (if (i32.gt_s (local.get $pages) (i32.const 0))
       (then (if (i32.eq (memory.grow (local.get $pages)) (i32.const -1)) (then (return (i32.const 0))))))
     (i32.const 65536))
-  ;; The manifest: its address and its length, 178 bytes; then its text.
-  (data (i32.const 1016) "\00\04\00\00\b2\00\00\00")
+  ;; The manifest: its address and its length, 188 bytes; then its text.
+  (data (i32.const 1016) "\00\04\00\00\bc\00\00\00")
   (data (i32.const 1024)
     "{\"name\": \"evil\", \"version\": \"1.0.0\", \"functions\": ["
     "{\"name\": \"evil\", \"params\": [{\"name\": \"x\", \"type\": \"Int64\"}], \"returns\": {\"type\": \"Int64\"}}], "
-    "\"capabilities\": [\"table:write:*\"]}")
-  (data (i32.const 8192) "t0000")
+    "\"capabilities\": [\"random\", \"table:write:*\"]}")
+  (data (i32.const 8192) "--------")
   (func $ask (result i64)
-    (local $number i32) (local $table i32) (local $said i64)
+    (local $table i32) (local $said i64)
     (loop $more
-      ;; The name of the next one is in the four letters behind the first.
-      (local.set $number (i32.add (local.get $number) (i32.const 1)))
-      (i32.store offset=1 (i32.const 8192)
-        (i32.add (i32.const 0x30303030)
-          (i32.or
-            (i32.and (local.get $number) (i32.const 0x0f))
-            (i32.or
-              (i32.shl (i32.and (local.get $number) (i32.const 0xf0)) (i32.const 4))
-              (i32.shl (i32.and (local.get $number) (i32.const 0xf00)) (i32.const 8))))))
-      (local.set $table (i32.wrap_i64 (call $table_open (i32.const 8192) (i32.const 5) (i32.const 2))))
-      (local.set $said (call $table_put (local.get $table) (i32.const 8192) (i32.const 5) (i32.const 8192) (i32.const 5)))
+      ;; Eight letters, of which each is one of sixteen.
+      (drop (call $random (i32.const 8192) (i32.const 8)))
+      (i64.store (i32.const 8192)
+        (i64.add
+          (i64.and (i64.load (i32.const 8192)) (i64.const 0x0f0f0f0f0f0f0f0f))
+          (i64.const 0x6161616161616161)))
+      (local.set $table (i32.wrap_i64 (call $table_open (i32.const 8192) (i32.const 8) (i32.const 2))))
+      (local.set $said (call $table_put (local.get $table) (i32.const 8192) (i32.const 8) (i32.const 8192) (i32.const 8)))
       (drop (call $close (local.get $table)))
       (br_if $more (i64.eqz (local.get $said))))
     (local.get $said))

@@ -35,12 +35,15 @@ use tokio::runtime::Runtime;
 use wasmfusion::{Interruption, Registry, RegistryOptions, SessionContextExt};
 use wasmfusion_sql_tests::{built_plugins, evil_guests, new_session};
 
+use crate::host::OnRecord;
 use crate::shapes::{Shape, Shapes};
 
 /// Guests that have to be stopped start so. They are also run under the other way of stopping them.
-const RUNNING_ON: [&str; 4] = ["loop", "calls_without_end", "recursion", "host_loop"];
+const RUNNING_ON: [&str; 4] = ["loop", "calls_without_end", "recursion", ASKING_ON];
 /// Guests that ask the host start so.
 const ASKING: &str = "host_";
+/// And those that ask it without end so.
+const ASKING_ON: &str = "host_loop";
 
 /// Longest time that a statement may take. A call is stopped after a tenth of a second, and a constant is computed twice: while the
 /// query is planned, and when it runs. The rest is for machines that are busy.
@@ -243,8 +246,16 @@ fn asking_guest(interruption: Interruption, runtime: &Runtime, file: &Path) -> R
     host::offer(&mut options)?;
     let registry = registry_of(options)?;
     guest(&registry, runtime, file)?;
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
     let expected = Expected::of(&fs::read_to_string(file)?)?;
-    host::check(&registry, expected.value.is_some())
+    let on_record = if name.starts_with(ASKING_ON) {
+        OnRecord::TooMuch
+    } else if expected.value.is_some() {
+        OnRecord::Something
+    } else {
+        OnRecord::Nothing
+    };
+    host::check(&registry, on_record)
 }
 
 /// What is no module in text form cannot say in a comment what is expected.

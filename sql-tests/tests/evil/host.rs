@@ -17,6 +17,10 @@ use wasmfusion_sql_tests::Server;
 const SECRET: &str = "correct-horse-battery-staple";
 /// Records of the audit that are kept.
 const RECORDS_MAX: usize = 10_000;
+/// Records of the audit that may wait: few, so that guests that ask without end find no room.
+const WAITING_MAX: usize = 64;
+/// Longest text of what was asked for that a record may have, in bytes: that of a path.
+const TARGET_BYTES_MAX: usize = 4 << 10;
 /// Series of metrics that one plugin may have.
 const SERIES_MAX: usize = 1_000;
 
@@ -62,21 +66,39 @@ pub(crate) fn context() -> Result<LocalContext, Failed> {
 pub(crate) fn offer(options: &mut RegistryOptions) -> Result<(), Failed> {
     options.context = Arc::new(context()?);
     options.audit.history_records_max = RECORDS_MAX;
+    options.audit.queue_records_max = WAITING_MAX;
     options.limits.metric_series_max = SERIES_MAX;
     Ok(())
 }
 
+/// How much of what a guest asked for must be on record.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnRecord {
+    /// It need not have got so far.
+    Nothing,
+    Something,
+    /// It asked without end: what was too much is counted.
+    TooMuch,
+}
+
 /// That what the guests of a registry asked for is on record, as much of it as is kept, and that nothing that they said harms who reads it.
-pub(crate) fn check(registry: &Registry, asked: bool) -> Result<(), Failed> {
-    let records = registry.audit()?.records();
-    if asked && records.is_empty() {
+pub(crate) fn check(registry: &Registry, expected: OnRecord) -> Result<(), Failed> {
+    let audit = registry.audit()?;
+    let records = audit.records();
+    if expected != OnRecord::Nothing && records.is_empty() {
         return Err("it asked the host, but nothing of that is on record".into());
+    }
+    if expected == OnRecord::TooMuch && audit.lost() == 0 {
+        return Err("it asked the host without end, but no record is counted as lost".into());
     }
     if records.len() > RECORDS_MAX {
         return Err(format!("{} records of the audit are kept", records.len()).into());
     }
     for record in &records {
         harmless("a record of the audit", &record.target)?;
+        if record.target.len() > TARGET_BYTES_MAX {
+            return Err(format!("a record of {} bytes", record.target.len()).into());
+        }
     }
     let series = registry.metrics().all();
     if series.len() > SERIES_MAX {

@@ -24,9 +24,10 @@ use super::limits::{Figure, StoreLimits};
 use super::open;
 use crate::host::error::HostError;
 
-/// How many writes may wait until they are on the disk, in a file.
+/// How many writes may wait until they are on the disk.
 const FLUSH_WRITES_MAX: u64 = 10_000;
-/// How many bytes of writes may wait until they are on the disk, in a file: they are in memory until then.
+/// How many bytes of writes may wait until they are on the disk. They are in memory until then, and so is what they have replaced, which
+/// is why a store in memory flushes too.
 const FLUSH_BYTES_MAX: u64 = 16 << 20;
 
 /// One database. Dropping it writes what was not yet written, and has closed the file when it returns.
@@ -40,7 +41,6 @@ pub(super) struct Store {
 pub(super) struct Shared {
     database: Database,
     limits: StoreLimits,
-    in_file: bool,
     state: Mutex<State>,
 }
 
@@ -72,7 +72,6 @@ impl Store {
             shared: Some(Arc::new(Shared {
                 database,
                 limits,
-                in_file: false,
                 state: Mutex::default(),
             })),
             flusher: None,
@@ -98,7 +97,6 @@ impl Store {
         let shared = Arc::new(Shared {
             database,
             limits,
-            in_file: true,
             state: Mutex::new(state),
         });
         let flushed = Arc::clone(&shared);
@@ -178,13 +176,12 @@ impl Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
+        let in_file = self.flusher.is_some();
         drop(self.flusher.take());
         let Some(shared) = self.shared.take() else {
             return;
         };
-        if shared.in_file
-            && let Err(error) = shared.flush(&mut shared.state.lock())
-        {
+        if in_file && let Err(error) = shared.flush(&mut shared.state.lock()) {
             tracing::error!(%error, "tables of plugins could not be written to the disk");
         }
         // A database that has panicked once may do so again when it is closed, which must not end the process.
@@ -216,9 +213,7 @@ impl Shared {
     /// A transaction that lasts with the next flush.
     fn begin_write(&self) -> Result<WriteTransaction, redb::Error> {
         let mut txn = self.database.begin_write()?;
-        if self.in_file {
-            txn.set_durability(Durability::None)?;
-        }
+        txn.set_durability(Durability::None)?;
         Ok(txn)
     }
 
@@ -297,9 +292,7 @@ impl Shared {
     fn written(&self, state: &mut State, bytes: u64) -> Result<Written, HostError> {
         state.pending = state.pending.saturating_add(1);
         state.pending_bytes = state.pending_bytes.saturating_add(bytes);
-        if self.in_file
-            && (state.pending >= FLUSH_WRITES_MAX || state.pending_bytes >= FLUSH_BYTES_MAX)
-        {
+        if state.pending >= FLUSH_WRITES_MAX || state.pending_bytes >= FLUSH_BYTES_MAX {
             self.flush(state)?;
         }
         Ok(Written {

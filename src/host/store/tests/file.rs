@@ -31,6 +31,20 @@ fn a_file_keeps_what_was_written() {
 }
 
 #[test]
+fn room_is_used_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    let context = LocalContext::open(&path).unwrap();
+    let table = written(&context, "t");
+    // 100 MB in all.
+    for i in 0..1_000u32 {
+        table.put(b"a", &[i as u8; 100_000]).unwrap();
+    }
+    drop((context, table));
+    assert!(std::fs::metadata(&path).unwrap().len() < 64 << 20);
+}
+
+#[test]
 fn a_file_can_be_open_once() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store");

@@ -1,7 +1,8 @@
-;; The fields of a log record wrap around the end of all addresses.
-;; expect at call: the host function `log` with an address that is not its own: fields
+;; Writes ever new keys into a table.
+;; expect at call: ran longer than 100 ms
 (module
-  (import "wasmfusion" "log" (func $log (param i32 i32 i32 i32 i32) (result i64)))
+  (import "wasmfusion" "table_open" (func $table_open (param i32 i32 i32) (result i64)))
+  (import "wasmfusion" "table_put" (func $table_put (param i32 i32 i32 i32 i32) (result i64)))
   (memory (export "memory") 2)
   (func (export "wasmfusion_abi_version") (result i32) (i32.const 1))
   (func (export "wasmfusion_describe") (result i32) (i32.const 1016))
@@ -15,13 +16,19 @@
     (if (i32.gt_s (local.get $pages) (i32.const 0))
       (then (if (i32.eq (memory.grow (local.get $pages)) (i32.const -1)) (then (return (i32.const 0))))))
     (i32.const 65536))
-  ;; The manifest: its address and its length, 168 bytes; then its text.
-  (data (i32.const 1016) "\00\04\00\00\a8\00\00\00")
+  ;; The manifest: its address and its length, 180 bytes; then its text.
+  (data (i32.const 1016) "\00\04\00\00\b4\00\00\00")
   (data (i32.const 1024)
     "{\"name\": \"evil\", \"version\": \"1.0.0\", \"functions\": ["
     "{\"name\": \"evil\", \"params\": [{\"name\": \"x\", \"type\": \"Int64\"}], \"returns\": {\"type\": \"Int64\"}}], "
-    "\"capabilities\": [\"log\"]}")
-  (data (i32.const 8192) "hello")
+    "\"capabilities\": [\"table:write:own\"]}")
+  (data (i32.const 8192) "own")
   (func (export "evil") (param $frame i32) (result i32)
-    (drop (call $log (i32.const 1) (i32.const 8192) (i32.const 5) (i32.const 0xfffffff8) (i32.const 1)))
-    (i32.const 0)))
+    (local $table i32) (local $key i64)
+    (local.set $table (i32.wrap_i64 (call $table_open (i32.const 8192) (i32.const 3) (i32.const 2))))
+    (loop $again
+      (local.set $key (i64.add (local.get $key) (i64.const 1)))
+      (i64.store (i32.const 16384) (local.get $key))
+      (drop (call $table_put (local.get $table) (i32.const 16384) (i32.const 8) (i32.const 16384) (i32.const 4096)))
+      (br $again))
+    (unreachable)))

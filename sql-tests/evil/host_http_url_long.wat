@@ -1,7 +1,7 @@
-;; Connects to the machine itself, with a dot behind its address.
-;; expect value: -1
+;; A URL of 8,000 bytes, all of them escapes. What is on record of it is not as long.
+;; expect value: -3
 (module
-  (import "wasmfusion" "tcp_connect" (func $tcp_connect (param i32 i32 i32 i32) (result i64)))
+  (import "wasmfusion" "http" (func $http (param i32 i32 i32) (result i64)))
   (memory (export "memory") 2)
   (func (export "wasmfusion_abi_version") (result i32) (i32.const 1))
   (func (export "wasmfusion_describe") (result i32) (i32.const 1016))
@@ -15,15 +15,21 @@
     (if (i32.gt_s (local.get $pages) (i32.const 0))
       (then (if (i32.eq (memory.grow (local.get $pages)) (i32.const -1)) (then (return (i32.const 0))))))
     (i32.const 65536))
-  ;; The manifest: its address and its length, 206 bytes; then its text.
-  (data (i32.const 1016) "\00\04\00\00\ce\00\00\00")
+  ;; The manifest: its address and its length, 211 bytes; then its text.
+  (data (i32.const 1016) "\00\04\00\00\d3\00\00\00")
   (data (i32.const 1024)
     "{\"name\": \"evil\", \"version\": \"1.0.0\", \"functions\": ["
     "{\"name\": \"evil\", \"params\": [{\"name\": \"x\", \"type\": \"Int64\"}], \"returns\": {\"type\": \"Int64\"}, \"volatility\": \"volatile\"}], "
-    "\"capabilities\": [\"net:connect:*:*\"]}")
-  (data (i32.const 8192) "127.0.0.1.")
+    "\"capabilities\": [\"net:http:127.0.0.1:*\"]}")
+  (data (i32.const 8192) "GET")
+  (data (i32.const 8200) "http://127.0.0.1:1/")
+  ;; HttpRequest { method, url, headers, header_count, body, timeout_ms }.
+  (data (i32.const 8224) "\00\20\00\00\03\00\00\00\08\20\00\00\13\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00")
   (func $ask (result i64)
-    (call $tcp_connect (i32.const 8192) (i32.const 10) (i32.const 1) (i32.const 0)))
+    (memory.fill (i32.const 24576) (i32.const 0x1b) (i32.const 8000))
+    (i32.store offset=8 (i32.const 8224) (i32.const 24576))
+    (i32.store offset=12 (i32.const 8224) (i32.const 8000))
+    (call $http (i32.const 8224) (i32.const 16384) (i32.const 4096)))
   ;; Every row gets what was said.
   (func (export "evil") (param $frame i32) (result i32)
     (local $said i64) (local $left i32) (local $to i32)
