@@ -21,7 +21,7 @@ pub use grants::{Grants, Preset};
 pub use kind::CapabilityKind;
 pub(crate) use permissions::Permissions;
 
-use crate::module::escape_cut;
+use crate::module::{escape_cut, is_hidden};
 use network::NetworkPattern;
 use pattern::Pattern;
 
@@ -101,8 +101,12 @@ impl Capability {
                 text.len()
             ));
         }
-        if text.chars().any(char::is_control) {
+        if text.chars().any(is_hidden) {
             return Err("there are control characters in it".to_owned());
+        }
+        // They would end the text in the line that grants it.
+        if text.contains(['"', '\\']) {
+            return Err("there is `\"` or `\\` in it".to_owned());
         }
         let (kind, rest) = CapabilityKind::split(text)?;
         let target = match (kind.takes(), rest) {

@@ -11,6 +11,10 @@ use crate::audit::{Entry, Outcome};
 use crate::capability::CapabilityKind;
 use crate::instance::HostState;
 use crate::memory::{GuestMemory, MemoryError};
+use crate::module::escape_cut;
+
+/// Longest text that a record shows of what was asked for, in bytes.
+const TARGET_BYTES_MAX: usize = 512;
 
 /// A host call under way.
 pub(super) struct Call<'a> {
@@ -137,9 +141,12 @@ impl<'a> Call<'a> {
     /// Sets what the record says was asked for.
     #[inline]
     pub(super) fn target(&mut self, target: &str) {
-        self.record.target = match self.calls.host().redactor().redact(target) {
-            std::borrow::Cow::Borrowed(text) => CompactString::new(text),
-            std::borrow::Cow::Owned(text) => text.into(),
+        let text = self.calls.host().redactor().redact(target);
+        let plain =
+            text.len() <= TARGET_BYTES_MAX && text.bytes().all(|b| matches!(b, b' '..=b'~'));
+        self.record.target = match plain {
+            true => CompactString::new(text),
+            false => escape_cut(&text, TARGET_BYTES_MAX).into(),
         };
     }
 
@@ -184,10 +191,12 @@ impl<'a> Call<'a> {
         length: u32,
     ) -> Result<&[u8], Refused> {
         let max = self.calls.limits().host_call_bytes_max;
-        if length as usize > max {
-            return Err(too_large(region, length as usize, max).into());
+        // All that goes into a call together: the same bytes may be given many times.
+        let bytes = self.record.bytes + u64::from(length);
+        if bytes > max as u64 {
+            return Err(too_large(region, bytes as usize, max).into());
         }
-        self.count(length as usize);
+        self.record.bytes = bytes;
         Ok(self.memory.slice(region, address, length as usize, 1)?)
     }
 
@@ -210,7 +219,11 @@ impl<'a> Call<'a> {
         bytes_max: usize,
     ) -> Result<CompactString, Refused> {
         if length as usize > bytes_max {
-            return Err(too_large(region, length as usize, bytes_max).into());
+            return Err(HostError::new(
+                Status::Limit,
+                format!("the {region} has {length} bytes, at most {bytes_max} are possible"),
+            )
+            .into());
         }
         let bytes = self.bytes(region, address, length)?;
         let text = std::str::from_utf8(bytes)

@@ -41,6 +41,6 @@ pub use manifest::{
 };
 pub use source::ModuleSource;
 pub use symbols::{Frame, Symbolizer};
-pub(crate) use text::escape_cut;
 pub use text::{escape, escape_lines};
+pub(crate) use text::{escape_cut, is_hidden};
 pub use validate::validate;

@@ -52,7 +52,7 @@ fn push_escaped(shown: &mut String, c: char) {
 }
 
 /// Controls, and the format characters of Unicode that change how the text around them is read.
-fn is_hidden(c: char) -> bool {
+pub(crate) fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'

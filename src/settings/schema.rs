@@ -2,6 +2,9 @@
 //!
 //! The schema is the plugin's, so it is hostile: nothing is fetched, patterns are matched in linear time, and what is compiled is small.
 
+use std::sync::mpsc::sync_channel;
+use std::time::Duration;
+
 use jsonschema::PatternOptions;
 use serde_json::{Map, Value};
 
@@ -11,6 +14,14 @@ use crate::module::escape_cut;
 const PROBLEMS_SHOWN_MAX: usize = 5;
 /// Longest text of one problem, in bytes.
 const PROBLEM_BYTES_MAX: usize = 300;
+/// Most parts of a schema.
+const STEPS_MAX: usize = 10_000;
+/// Largest compiled pattern, in bytes.
+const PATTERN_BYTES_MAX: usize = 256 << 10;
+/// Most patterns of a schema, each reference counted as what it refers to.
+const PATTERNS_MAX: usize = 100;
+/// Longest time that the validator may take. What it may still do then is little: the schema is small.
+const TIMEOUT: Duration = Duration::from_secs(5);
 /// Native stack for the validator, which descends into schema and value.
 const STACK_BYTES: usize = 64 << 20;
 
@@ -22,20 +33,106 @@ const STACK_BYTES: usize = 64 << 20;
 pub(super) fn check(schema: &Value, config: &Map<String, Value>) -> Result<(), String> {
     // A thread of its own: whatever a schema makes the validator do, it is not this thread's stack.
     let (schema, config) = (schema.clone(), Value::Object(config.clone()));
-    let thread = std::thread::Builder::new()
+    let (sender, receiver) = sync_channel(1);
+    std::thread::Builder::new()
         .name("wasmfusion-config".into())
         .stack_size(STACK_BYTES)
-        .spawn(move || validate(&schema, &config));
-    let thread =
-        thread.map_err(|error| format!("no thread to check the configuration: {error}"))?;
-    thread
-        .join()
-        .unwrap_or_else(|_| Err("the plugin's JSON Schema cannot be used".into()))
+        // Nobody may be there any more.
+        .spawn(move || drop(sender.send(validate(&schema, &config))))
+        .map_err(|error| format!("no thread to check the configuration: {error}"))?;
+    receiver.recv_timeout(TIMEOUT).unwrap_or_else(|_| {
+        Err("the plugin's JSON Schema of its configuration cannot be used; tell its author".into())
+    })
+}
+
+/// Takes a schema apart as the validator does, each reference by what it refers to: that takes as many steps, and as much memory.
+struct Unrolled<'a> {
+    schema: &'a Value,
+    /// What the place is within.
+    within: Vec<&'a Value>,
+    steps_left: usize,
+    patterns_left: usize,
+}
+
+impl<'a> Unrolled<'a> {
+    fn visit(&mut self, value: &'a Value) -> Result<(), String> {
+        self.steps_left = self
+            .steps_left
+            .checked_sub(1)
+            .ok_or_else(|| format!("it has more than {STEPS_MAX} parts, where each reference counts as what it refers to"))?;
+        let root = std::ptr::eq(value, self.schema);
+        self.within.push(value);
+        match value {
+            Value::Array(items) => items.iter().try_for_each(|item| self.visit(item))?,
+            Value::Object(entries) => {
+                for (key, inner) in entries {
+                    match (key.as_str(), inner) {
+                        ("$ref", Value::String(reference)) => self.follow(reference)?,
+                        ("$id" | "$anchor", Value::String(_)) if !root => {
+                            return Err(format!("`{key}` is not possible"));
+                        }
+                        ("$dynamicRef" | "$recursiveRef" | "$dynamicAnchor", Value::String(_))
+                        | ("unevaluatedProperties" | "unevaluatedItems", _) => {
+                            return Err(format!("`{key}` is not possible"));
+                        }
+                        ("pattern", Value::String(_)) => self.take_patterns(1)?,
+                        ("patternProperties", Value::Object(patterns)) => {
+                            self.take_patterns(patterns.len())?;
+                            self.visit(inner)?;
+                        }
+                        (_, inner) => self.visit(inner)?,
+                    }
+                }
+            }
+            _ => {}
+        }
+        self.within.pop();
+        Ok(())
+    }
+
+    fn take_patterns(&mut self, patterns: usize) -> Result<(), String> {
+        self.patterns_left = self
+            .patterns_left
+            .checked_sub(patterns)
+            .ok_or_else(|| format!("it has more than {PATTERNS_MAX} patterns"))?;
+        Ok(())
+    }
+
+    fn follow(&mut self, reference: &str) -> Result<(), String> {
+        let schema = self.schema;
+        let target = reference
+            .strip_prefix('#')
+            .and_then(|place| schema.pointer(place));
+        let target = target.ok_or_else(|| {
+            format!(
+                "`{}` refers to nothing in it",
+                escape_cut(reference, PROBLEM_BYTES_MAX)
+            )
+        })?;
+        match self.within.iter().any(|outer| std::ptr::eq(*outer, target)) {
+            true => Ok(()),
+            false => self.visit(target),
+        }
+    }
 }
 
 fn validate(schema: &Value, config: &Value) -> Result<(), String> {
+    let mut unrolled = Unrolled {
+        schema,
+        within: Vec::new(),
+        steps_left: STEPS_MAX,
+        patterns_left: PATTERNS_MAX,
+    };
+    unrolled.visit(schema).map_err(|problem| {
+        format!(
+            "the plugin's JSON Schema of its configuration is wrong: {problem}; tell its author"
+        )
+    })?;
+    let patterns = PatternOptions::regex()
+        .size_limit(PATTERN_BYTES_MAX)
+        .dfa_size_limit(PATTERN_BYTES_MAX);
     let validator = jsonschema::options()
-        .with_pattern_options(PatternOptions::regex())
+        .with_pattern_options(patterns)
         .build(schema)
         .map_err(|error| {
             let problem = escape_cut(&error.to_string(), PROBLEM_BYTES_MAX);

@@ -10,6 +10,7 @@ use wasmfusion_abi::host::level;
 use crate::host::error::{HostError, Status};
 use crate::host::gate::{Answer, Call};
 use crate::module::escape_cut;
+use crate::settings::SECRET_BYTES_MAX;
 
 /// Most fields of a record.
 const FIELDS_MAX: u32 = 64;
@@ -64,13 +65,18 @@ pub(super) fn write(
         return Err(dropped.into());
     }
     let bytes_max = call.calls.limits().log_bytes_max;
-    let text = call.owned("message", message, length)?;
-    let text = String::from_utf8_lossy(&text);
+    // More than is shown, so that the cut is seen, and a secret that it goes through.
+    let most = bytes_max.saturating_add(SECRET_BYTES_MAX + 1);
+    let text = call.bytes("message", message, length)?;
+    let text = String::from_utf8_lossy(text.get(..most).unwrap_or(text));
     let shown = escape_cut(&host.redactor().redact(&text), bytes_max);
     let room = call.calls.limits().host_call_bytes_max;
     let mut shown_fields = String::new();
+    let mut most = most;
     for (name, value) in call.pairs("fields", fields, field_count, FIELDS_MAX, room)? {
-        let pair = format!("{name}={value}");
+        let mut pair = format!("{name}={value}");
+        pair.truncate(pair.floor_char_boundary(most));
+        most -= pair.len();
         let pair = host.redactor().redact(&pair);
         let left = bytes_max.saturating_sub(shown.len() + shown_fields.len());
         let space = if shown_fields.is_empty() { "" } else { " " };
