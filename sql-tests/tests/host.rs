@@ -9,8 +9,8 @@ use datafusion::error::DataFusionError;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use wasmfusion::{
     AuditRecord, Grants, HostContext, HostError, KeyValueTable, LocalContext, Outcome,
-    PluginSettings, Preset, Registry, RegistryOptions, SecretSource, SessionContextExt, Status,
-    VectorIndex, Visit,
+    PluginSettings, Preset, Registry, RegistryOptions, SecretSource, SessionContextExt,
+    SnapshotTable, Status, VectorIndex, Visit,
 };
 use wasmfusion_sql_tests::{DATA, Guest, OUT, Server, built_plugins, new_session};
 
@@ -397,6 +397,40 @@ async fn an_embedder_can_bring_its_own_tables() {
         error.contains("there is no handle") || error.contains("no table `own`"),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn a_table_of_the_session_can_be_given_to_plugins() {
+    let context = LocalContext::default();
+    let mut options = RegistryOptions::default();
+    options.context = Arc::new(context.clone());
+    let registry = Registry::new(options);
+    registry
+        .load_file(built_plugins().join("rates.wasm"))
+        .expect("granted by the file beside it");
+    let ctx = new_session(&registry, Arc::default()).expect("a session");
+    let create =
+        "CREATE TABLE daily AS SELECT * FROM (VALUES ('USD', 1.25), ('CHF', 0.5)) AS t(code, rate)";
+    ctx.wasm_sql(create)
+        .await
+        .expect("created")
+        .collect()
+        .await
+        .expect("created");
+    let convert = "SELECT convert_currency(2.0, 'EUR', 'USD')";
+    assert!(value(&ctx, convert).await.is_err(), "there is no table yet");
+    let daily = SnapshotTable::of_session(&ctx, "daily", "code")
+        .await
+        .expect("a snapshot");
+    context.add_table("rates", Arc::new(daily)).expect("a name");
+    assert_eq!(value(&ctx, convert).await.as_deref(), Ok("2.5"));
+    // It can only be read.
+    let error = value(&ctx, "SELECT set_rate('USD', 2.0)")
+        .await
+        .expect_err("read only");
+    assert!(error.contains("can only be read"), "{error}");
+    let missing = SnapshotTable::of_session(&ctx, "daily", "currency").await;
+    assert!(missing.is_err_and(|error| error.to_string().contains("currency")));
 }
 
 #[tokio::test]

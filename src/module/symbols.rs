@@ -53,8 +53,8 @@ impl Symbolizer {
     pub fn resolve(&self, func_index: u32, func_offset: Option<usize>) -> Frame {
         let module = Sections::read(&self.original, func_index);
         let function = match module.name(func_index) {
-            Some(name) => demangle(name),
-            None => format!("<function {func_index}>"),
+            Some(name) if !name.is_empty() => demangle(name),
+            _ => format!("<function {func_index}>"),
         };
         let location = func_offset.and_then(|offset| self.locate(&module, offset));
         let (file, line) = match location {

@@ -1,0 +1,245 @@
+//! What threads share: the registry, the watchdog and its list, scopes and their cancellation. All of it at once, for a moment.
+//!
+//! The thread sanitizer runs this file (`tools/sanitize.sh`). It has address space for few instances only, so the pools are small here.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use datafusion::arrow::array::{ArrayRef, AsArray, Int64Array};
+use datafusion::arrow::datatypes::{DataType, Field, Int64Type};
+use datafusion::config::ConfigOptions;
+use datafusion::error::Result;
+use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl};
+use datafusion::prelude::{SessionConfig, SessionContext};
+use futures::StreamExt;
+use wasmfusion::{
+    Cancellation, Interruption, Plugin, Registry, RegistryOptions, ScalarFunction,
+    SessionContextExt, StreamScope,
+};
+
+/// Threads of each kind.
+const THREADS: usize = 2;
+/// What each of them does, so many times.
+const TURNS: usize = 25;
+/// Time that a call may take, in milliseconds.
+const TIMEOUT_MS: u64 = 20;
+/// Instances of an engine.
+const INSTANCES_MAX: u32 = 24;
+/// Rows of a query.
+const ROWS: usize = 20_000;
+
+/// A guest with `add`, which adds a number to its argument, and `spin`, which never ends.
+fn guest(name: &str, number: usize) -> String {
+    let parameters = r#""params": [{"name": "x", "type": "Int64"}], "returns": {"type": "Int64"}"#;
+    let manifest = format!(
+        r#"{{"name": "{name}", "version": "1", "functions": [{{"name": "{name}_add", "export": "add", {parameters}}}, {{"name": "{name}_spin", "export": "spin", {parameters}}}]}}"#
+    );
+    let length = manifest.len();
+    let manifest = manifest.replace('"', "\\\"");
+    format!(
+        r#"(module
+          (memory (export "memory") 2)
+          (func (export "wasmfusion_abi_version") (result i32) (i32.const 1))
+          (func (export "wasmfusion_describe") (result i32)
+            (i32.store (i32.const 1016) (i32.const 1024))
+            (i32.store (i32.const 1020) (i32.const {length}))
+            (i32.const 1016))
+          (data (i32.const 1024) "{manifest}")
+          (func (export "wasmfusion_alloc") (param $size i32) (param $align i32) (result i32)
+            (if (i32.gt_u (i32.add (local.get $size) (i32.const 65536)) (i32.mul (memory.size) (i32.const 65536)))
+              (then
+                (drop (memory.grow (i32.add (i32.shr_u (local.get $size) (i32.const 16)) (i32.const 1))))))
+            (i32.const 65536))
+          (func (export "add") (param $frame i32) (result i32)
+            (local $in i32) (local $out i32) (local $end i32)
+            (local.set $in (i32.load offset=4 (i32.load offset=40 (i32.load offset=8 (local.get $frame)))))
+            (local.set $out (i32.load offset=4 (i32.load offset=40 (i32.load offset=12 (local.get $frame)))))
+            (local.set $end (i32.add (local.get $in) (i32.mul (i32.load (local.get $frame)) (i32.const 8))))
+            (loop $next
+              (if (i32.lt_u (local.get $in) (local.get $end))
+                (then
+                  (i64.store (local.get $out) (i64.add (i64.load (local.get $in)) (i64.const {number})))
+                  (local.set $in (i32.add (local.get $in) (i32.const 8)))
+                  (local.set $out (i32.add (local.get $out) (i32.const 8)))
+                  (br $next))))
+            (i32.const 0))
+          (func (export "spin") (param $frame i32) (result i32)
+            (loop $forever (br $forever))
+            (unreachable)))"#
+    )
+}
+
+fn registry(interruption: Interruption) -> Registry {
+    let mut options = RegistryOptions::default();
+    options.interruption = interruption;
+    options.limits.call_timeout_ms = TIMEOUT_MS;
+    options.limits.memory_bytes_max = 4 << 20;
+    options.limits.instances_max = INSTANCES_MAX;
+    Registry::new(options)
+}
+
+fn load(registry: &Registry, name: &str, number: usize) -> Arc<Plugin> {
+    registry
+        .load_bytes(name, guest(name, number).as_bytes())
+        .unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+fn function(plugin: &Arc<Plugin>, export: &str) -> ScalarFunction {
+    ScalarFunction::named(plugin, export).expect("the guest has it")
+}
+
+fn call(function: &ScalarFunction, x: i64) -> Result<i64> {
+    let column: ArrayRef = Arc::new(Int64Array::from(vec![x]));
+    let field = Arc::new(Field::new("x", DataType::Int64, true));
+    let args = ScalarFunctionArgs {
+        args: vec![ColumnarValue::Array(column)],
+        arg_fields: vec![Arc::clone(&field)],
+        number_rows: 1,
+        return_field: field,
+        config_options: Arc::new(ConfigOptions::default()),
+    };
+    let column = function.invoke_with_args(args)?.into_array(1)?;
+    Ok(column.as_primitive::<Int64Type>().value(0))
+}
+
+/// A call that has to return in time; on a machine that is busy it may be stopped, but not always.
+fn call_in_time(function: &ScalarFunction, x: i64) -> i64 {
+    for _ in 0..1_000 {
+        match call(function, x) {
+            Ok(found) => return found,
+            Err(error) => assert!(error.to_string().contains("ran longer"), "{error}"),
+        }
+    }
+    panic!("a short call never ends in time");
+}
+
+/// Calls, some of them stopped at their deadline and some cancelled, while plugins are loaded, listed and unloaded.
+fn everything_at_once(interruption: Interruption) {
+    let registry = registry(interruption);
+    let lasting = load(&registry, "lasting", 1);
+    let (done, stopped) = (AtomicBool::new(false), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        let mut workers = Vec::new();
+        for thread in 0..THREADS {
+            let (registry, lasting, stopped) = (&registry, &lasting, &stopped);
+            // Good calls, in a scope and outside.
+            workers.push(scope.spawn(move || {
+                let add = function(lasting, "add");
+                for turn in 0..TURNS as i64 {
+                    assert_eq!(call_in_time(&add, turn), turn + 1);
+                    StreamScope::enter(&mut Some(Box::default()), || {
+                        for x in 0..20 {
+                            assert_eq!(call_in_time(&add, x), x + 1);
+                        }
+                    });
+                }
+            }));
+            // Calls that are stopped at their deadline.
+            workers.push(scope.spawn(move || {
+                let spin = function(lasting, "spin");
+                for _ in 0..TURNS {
+                    let error = call(&spin, 1).unwrap_err().to_string();
+                    assert!(error.contains("ran longer"), "{error}");
+                    stopped.fetch_add(1, Ordering::Relaxed);
+                }
+            }));
+            // Calls that another thread cancels, before their deadline or at it.
+            workers.push(scope.spawn(move || {
+                let spin = function(lasting, "spin");
+                for turn in 0..TURNS {
+                    let cancellation = Cancellation::default();
+                    let other = cancellation.clone();
+                    let canceller = std::thread::spawn(move || {
+                        std::thread::sleep(Duration::from_millis(TIMEOUT_MS * turn as u64 % 30));
+                        other.cancel();
+                    });
+                    let streams = StreamScope::with_cancellation(cancellation);
+                    StreamScope::enter(&mut Some(Box::new(streams)), || {
+                        assert!(call(&spin, 1).is_err());
+                    });
+                    canceller.join().unwrap();
+                    stopped.fetch_add(1, Ordering::Relaxed);
+                }
+            }));
+            // Plugins that come, are called, and go, also while somebody still has them.
+            workers.push(scope.spawn(move || {
+                let name = format!("passing{thread}");
+                for turn in 0..TURNS {
+                    let first = load(registry, &name, turn);
+                    registry.unload(&name);
+                    let second = load(registry, &name, turn + 100);
+                    assert_eq!(call_in_time(&function(&first, "add"), 0), turn as i64);
+                    let expected = turn as i64 + 100;
+                    assert_eq!(call_in_time(&function(&second, "add"), 0), expected);
+                    registry.unload(&name);
+                }
+            }));
+        }
+        // Whoever looks at the registry finds the plugin that stays.
+        let (registry, done) = (&registry, &done);
+        scope.spawn(move || {
+            while !done.load(Ordering::Relaxed) {
+                assert!(registry.plugin("lasting").is_some());
+                assert!(!registry.functions().is_empty());
+                std::thread::yield_now();
+            }
+        });
+        let outcomes: Vec<_> = workers.into_iter().map(|worker| worker.join()).collect();
+        done.store(true, Ordering::Relaxed);
+        assert!(outcomes.iter().all(|outcome| outcome.is_ok()));
+    });
+    assert_eq!(stopped.into_inner(), 2 * THREADS * TURNS);
+}
+
+#[test]
+fn everything_at_once_with_watch_pages() {
+    everything_at_once(Interruption::WatchPage);
+}
+
+#[test]
+fn everything_at_once_with_epochs() {
+    everything_at_once(Interruption::Epoch);
+}
+
+/// Queries of several partitions side by side, of which some are dropped on their way.
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn queries_run_and_are_dropped_side_by_side() {
+    let registry = registry(Interruption::WatchPage);
+    load(&registry, "lasting", 1);
+    let workers: Vec<_> = (0..THREADS)
+        .map(|worker| {
+            let registry = registry.clone();
+            tokio::spawn(async move {
+                for turn in 0..TURNS / 5 {
+                    let config = SessionConfig::new().with_target_partitions(2);
+                    let ctx = SessionContext::new_with_config(config);
+                    ctx.register_plugins(&registry).unwrap();
+                    let sql = format!(
+                        "SELECT sum(s) FROM (SELECT value % 10, sum(lasting_add(value)) AS s FROM range(0, {ROWS}) GROUP BY value % 10)"
+                    );
+                    let sum = (ROWS * (ROWS + 1) / 2) as i64;
+                    let found = ctx.wasm_sql(&sql).await.unwrap().collect().await;
+                    match found {
+                        Ok(batches) => {
+                            let column = batches[0].column(0).as_primitive::<Int64Type>();
+                            assert_eq!(column.value(0), sum);
+                        }
+                        Err(error) => assert!(error.to_string().contains("ran longer"), "{error}"),
+                    }
+                    // One batch, or a guest that does not come to its end.
+                    let name = if (turn + worker) % 2 == 0 { "add" } else { "spin" };
+                    let sql = format!("SELECT lasting_{name}(value) FROM range(0, {ROWS})");
+                    let frame = ctx.wasm_sql(&sql).await.unwrap();
+                    let mut stream = frame.execute_stream().await.unwrap();
+                    let wait = Duration::from_millis(TIMEOUT_MS / 4);
+                    // Whatever came is dropped together with the stream.
+                    let _ = tokio::time::timeout(wait, stream.next()).await;
+                }
+            })
+        })
+        .collect();
+    for worker in workers {
+        worker.await.unwrap();
+    }
+}
