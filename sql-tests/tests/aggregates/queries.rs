@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use datafusion::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::arrow::util::pretty::pretty_format_batches;
 use datafusion::datasource::MemTable;
@@ -125,7 +126,7 @@ fn assert_agree(sql: &str, batches: &[RecordBatch]) {
         assert!(!ours.is_empty());
         for place in ours {
             let (ours, theirs) = (batch.column(place), batch.column(place + 1));
-            let theirs = datafusion::arrow::compute::cast(theirs, ours.data_type()).unwrap();
+            let theirs = cast(theirs, ours.data_type()).unwrap();
             assert!(
                 ours.as_ref() == theirs.as_ref(),
                 "{sql}\n{}",
