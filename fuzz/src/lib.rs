@@ -6,11 +6,11 @@
 //! A new target is a function here with its line in [`TARGETS`], a file in `fuzz_targets/` with its `[[bin]]` in `Cargo.toml`, and a
 //! folder in `corpus/`.
 
+mod hostcall;
 mod input;
 mod oracle;
 
 use arrow::datatypes::DataType;
-use wasmfusion::Limits;
 use wasmfusion::columns::{
     Arena, ReadLimits, SchemaLimits, check_type, measure, measure_schema, read, read_schema, write,
     write_schema,
@@ -20,8 +20,10 @@ use wasmfusion::module::{
     Inspection, Manifest, ModuleSource, Probes, START_EXPORT, Symbolizer, WATCH_EXPORT, instrument,
     signature_text, validate,
 };
+use wasmfusion::{Capability, Limits, PluginSettings};
 use wasmparser::{Validator, WasmFeatures};
 
+pub use hostcall::{hostcall, hostcall_seeds};
 pub use input::Input;
 pub use oracle::assert_valid;
 
@@ -29,11 +31,13 @@ pub use oracle::assert_valid;
 pub type Target = fn(&[u8]) -> bool;
 
 /// Every target by name, which is that of its folder in `corpus/`.
-pub const TARGETS: [(&str, Target); 4] = [
+pub const TARGETS: [(&str, Target); 6] = [
+    ("hostcall", hostcall),
     ("manifest", manifest),
     ("module", module),
     ("result", result),
     ("schema", schema),
+    ("settings", settings),
 ];
 
 /// Where in guest memory a struct lies that [`result`] and [`schema`] read. The bytes before it are 0, and are no part of the input.
@@ -66,14 +70,7 @@ pub fn manifest(data: &[u8]) -> bool {
         assert_printable(&signature_text(function));
     }
     limits.manifest_bytes_max = usize::MAX;
-    let mut shown = serde_json::to_value(&manifest).expect("it can be written");
-    for function in shown["functions"].as_array_mut().into_iter().flatten() {
-        // Columns of a state may always be null: this is shown, but refused in a manifest.
-        for column in function["state"].as_array_mut().into_iter().flatten() {
-            column["nullable"].take();
-        }
-    }
-    let shown = serde_json::to_vec(&shown).expect("it can be written");
+    let shown = serde_json::to_vec(&manifest).expect("it can be written");
     let again = Manifest::parse(&shown, &limits).unwrap_or_else(|error| panic!("{error}"));
     // The schema is the plugin's own, with numbers that need not come back to the last digit.
     let config_schema = manifest.config_schema.clone();
@@ -210,6 +207,36 @@ pub fn schema(data: &[u8]) -> bool {
     };
     let again = read_schema(&memory, AT, limits).expect("the host wrote it");
     assert_eq!(field, again);
+    true
+}
+
+/// A file beside a module: what the operator says of it. A grant that is accepted is accepted again as it is shown, and is the same.
+pub fn settings(data: &[u8]) -> bool {
+    let Ok(text) = str::from_utf8(data) else {
+        return false;
+    };
+    let settings = match PluginSettings::parse(text) {
+        Ok(settings) => settings,
+        Err(error) => {
+            assert_printable(&error.to_string());
+            return false;
+        }
+    };
+    for grant in settings.grants.capabilities() {
+        let shown = grant.to_string();
+        assert_printable(&shown);
+        let again: Capability = shown.parse().unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(*grant, again);
+        assert!(
+            grant.covers(&again) && settings.grants.covers(&again),
+            "{shown}"
+        );
+    }
+    let mut limits = Limits::default();
+    for (name, value) in &settings.limits {
+        let value = value.as_u64().expect("limits are numbers");
+        limits.set(name, value).expect("it was accepted");
+    }
     true
 }
 

@@ -79,10 +79,12 @@ fn every_target_has_its_corpus() {
 fn seeds() -> Result<(), Box<dyn Error>> {
     let directory = PathBuf::from(std::env::var("WASMFUSION_FUZZ_SEEDS")?);
     for (name, seeds) in [
+        ("hostcall", targets::hostcall_seeds()),
         ("manifest", manifests()?),
         ("module", modules()?),
         ("result", (0..SEEDS).filter_map(result).collect()),
         ("schema", (0..SEEDS).filter_map(schema).collect()),
+        ("settings", settings()?),
     ] {
         let directory = directory.join(name);
         fs::create_dir_all(&directory)?;
@@ -91,6 +93,15 @@ fn seeds() -> Result<(), Box<dyn Error>> {
         }
     }
     Ok(())
+}
+
+/// The settings of the built plugins and of the hostile guests.
+fn settings() -> Result<Vec<Vec<u8>>, Box<dyn Error>> {
+    let files = [files(&built_plugins()), files(&evil_guests())].concat();
+    let toml = files
+        .iter()
+        .filter(|file| file.extension().is_some_and(|e| e == "toml"));
+    Ok(toml.map(fs::read).collect::<Result<_, _>>()?)
 }
 
 /// What the built plugins say of themselves, and the hostile guests.

@@ -10,8 +10,8 @@ use datafusion::arrow::array::AsArray;
 use datafusion::arrow::datatypes::Int64Type;
 use datafusion::error::Result;
 use datafusion::prelude::SessionContext;
-use wasmfusion::{Registry, RegistryOptions, SessionContextExt};
-use wasmfusion_sql_tests::{built_plugins, new_session};
+use wasmfusion::{LocalContext, Registry, RegistryOptions, SessionContextExt};
+use wasmfusion_sql_tests::{Server, built_plugins, evil_guests, new_session};
 
 /// Queries, and the number that each returns.
 const GOOD: [(&str, i64); 7] = [
@@ -37,6 +37,26 @@ const GOOD: [(&str, i64); 7] = [
         7_984_010,
     ),
     ("SELECT sum(value) FROM my_range(20000)", 199_990_000),
+];
+
+/// Queries that ask the host for something, and the number that each returns. `URL` is that of a server that answers `hello`.
+const GOOD_ASKING: [(&str, i64); 7] = [
+    (
+        "SELECT CAST(round(sum(convert_currency(CAST(value AS DOUBLE), 'USD', 'CHF'))) AS BIGINT) FROM range(0, 1000)",
+        199_800,
+    ),
+    ("SELECT CAST(set_rate('CHF', 0.5) * 10 AS BIGINT)", 5),
+    (
+        "SELECT count(DISTINCT random_uuid()) FROM range(0, 1000)",
+        1_000,
+    ),
+    ("SELECT CAST(length(signed('a text')) AS BIGINT)", 64),
+    (
+        "SELECT CAST(length(lookup_line('/tmp/wasmfusion-files-soak.csv', 'BER')) AS BIGINT)",
+        10,
+    ),
+    ("SELECT CAST(word_count('three small words') AS BIGINT)", 3),
+    ("SELECT CAST(length(http_get('URL')) AS BIGINT)", 5),
 ];
 
 /// Queries, and a part of the error that each ends with.
@@ -65,6 +85,31 @@ const HOSTILE: [(&str, &str); 8] = [
     ),
     ("SELECT * FROM panics_after(100)", "panic"),
 ];
+
+/// Queries that ask the host for what they were not granted, or without end.
+const HOSTILE_ASKING: [(&str, &str); 6] = [
+    (
+        "SELECT run_command('sh', '-c id')",
+        "was not granted `exec:sh`",
+    ),
+    (
+        "SELECT http_get('https://169.254.169.254/latest')",
+        "169.254.169.254",
+    ),
+    ("SELECT env_var('PATH')", "was not granted `env:PATH`"),
+    (
+        "SELECT append_line('/etc/passwd', 'x')",
+        "`fs:write:/etc/passwd`",
+    ),
+    ("SELECT set_rate('euro', 1.0)", "`euro` is not a currency"),
+    ("SELECT evil(1)", "ran longer"),
+];
+
+/// A hostile guest that asks the host for the same without end. Two would have the same name.
+const ENDLESS: &str = "host_loop_log.wat";
+
+/// A file that `files.wasm` was granted.
+const FILE: &str = "/tmp/wasmfusion-files-soak.csv";
 
 /// How often a good query is tried again.
 const ATTEMPTS: usize = 5;
@@ -118,6 +163,10 @@ async fn session(registry: &Registry) -> SessionContext {
         let sql = format!("CREATE FUNCTION {function}() LANGUAGE WASM AS 'testing.wasm'");
         ctx.wasm_sql(&sql).await.unwrap();
     }
+    for plugin in ["rates", "system", "files", "fetch", "command"] {
+        let sql = format!("CREATE FUNCTION {plugin}() LANGUAGE WASM AS '{plugin}.wasm#*'");
+        ctx.wasm_sql(&sql).await.unwrap();
+    }
     // Volatile, so that the planner does not call it.
     ctx.wasm_sql("CREATE FUNCTION spin() RETURNS BIGINT LANGUAGE WASM VOLATILE AS 'testing.wasm'")
         .await
@@ -135,19 +184,47 @@ fn registry() -> Registry {
     options.module_root = Some(built_plugins());
     options.limits.call_timeout_ms = 50;
     options.limits.memory_bytes_max = 16 << 20;
-    Registry::new(options)
+    options.context = Arc::new(LocalContext::default());
+    let registry = Registry::new(options);
+    registry.load_file(evil_guests().join(ENDLESS)).unwrap();
+    registry
+}
+
+/// Every query with what is expected of it: first what calls functions alone, then what asks the host.
+fn queries<E: Copy>(
+    calling: &[(&'static str, E)],
+    asking: &[(&'static str, E)],
+    url: &str,
+) -> Vec<(String, E)> {
+    let all = calling.iter().chain(asking);
+    all.map(|(sql, expected)| (sql.replace("URL", url), *expected))
+        .collect()
 }
 
 /// One query after the other until the time is over, good and hostile ones in turns, each time in another order.
-async fn work(registry: Registry, worker: usize, end: Instant, done: Arc<AtomicUsize>) {
+async fn work(
+    registry: Registry,
+    url: Arc<str>,
+    worker: usize,
+    end: Instant,
+    done: Arc<AtomicUsize>,
+) {
     let mut turn = worker;
+    let good = queries(&GOOD, &GOOD_ASKING, &url);
+    let hostile = queries(&HOSTILE, &HOSTILE_ASKING, &url);
     while Instant::now() < end {
         // Sessions come and go, too.
         let ctx = session(&registry).await;
+        for sql in [
+            "SELECT set_rate('USD', 1.25)",
+            "SELECT set_rate('CHF', 0.5)",
+        ] {
+            ctx.wasm_sql(sql).await.unwrap().collect().await.unwrap();
+        }
         for _ in 0..32 {
             turn = turn.wrapping_mul(6_364_136_223).wrapping_add(1_442_695_041);
             let choice = turn >> 16;
-            let (sql, expected) = GOOD[choice % GOOD.len()];
+            let (sql, expected) = &good[choice % good.len()];
             // On a machine that is busy a short call may pass its deadline, but not always.
             let mut found = number(&ctx, sql).await;
             for _ in 0..ATTEMPTS {
@@ -157,8 +234,8 @@ async fn work(registry: Registry, worker: usize, end: Instant, done: Arc<AtomicU
                 }
                 found = number(&ctx, sql).await;
             }
-            assert_eq!(found.unwrap(), expected, "{sql}");
-            let (sql, expected) = HOSTILE[choice % HOSTILE.len()];
+            assert_eq!(found.unwrap(), *expected, "{sql}");
+            let (sql, expected) = &hostile[choice % hostile.len()];
             let error = number(&ctx, sql).await.unwrap_err().to_string();
             let ended = error.contains(expected) || error.contains("ran longer");
             assert!(ended, "{sql}: {error}");
@@ -170,7 +247,7 @@ async fn work(registry: Registry, worker: usize, end: Instant, done: Arc<AtomicU
     }
 }
 
-fn soak(seconds: u64) -> usize {
+fn soak(seconds: u64, url: &Arc<str>) -> usize {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(4)
         .enable_all()
@@ -181,7 +258,10 @@ fn soak(seconds: u64) -> usize {
     runtime.block_on(async {
         let end = Instant::now() + Duration::from_secs(seconds);
         let workers: Vec<_> = (0..2)
-            .map(|worker| tokio::spawn(work(registry.clone(), worker, end, Arc::clone(&done))))
+            .map(|worker| {
+                let (registry, url) = (registry.clone(), Arc::clone(url));
+                tokio::spawn(work(registry, url, worker, end, Arc::clone(&done)))
+            })
             .collect();
         for worker in workers {
             worker.await.unwrap();
@@ -195,9 +275,12 @@ fn soak(seconds: u64) -> usize {
 fn nothing_grows() {
     let seconds = setting("WASMFUSION_SOAK_SECONDS", 8);
     // Once to have everything that stays: compiled code, slots of memories that were used, arenas of the allocator.
-    soak((seconds / 4).clamp(4, 60));
+    let server = Server::start(Duration::ZERO);
+    let url: Arc<str> = server.url().into();
+    std::fs::write(FILE, "BER,Berlin\n").unwrap();
+    soak((seconds / 4).clamp(4, 60), &url);
     let before = Holdings::now();
-    let queries = soak(seconds);
+    let queries = soak(seconds, &url);
     let after = Holdings::now();
     println!("{queries} queries in {seconds} s; before: {before:?}, after: {after:?}");
     assert!(queries > 20, "only {queries} queries");

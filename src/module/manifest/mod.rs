@@ -135,7 +135,8 @@ pub struct Column {
     /// Its type.
     #[serde(rename = "type", serialize_with = "as_text")]
     pub ty: arrow::datatypes::DataType,
-    /// Whether it may hold NULLs.
+    /// Whether it may hold NULLs. Shown if not: a column of a state always may, and must not say so.
+    #[serde(skip_serializing_if = "bool::clone")]
     pub nullable: bool,
 }
 
