@@ -59,7 +59,7 @@ pub use host::{
 pub use limits::Limits;
 pub use metrics::{Metric, MetricKind, Metrics};
 pub use plugin::Plugin;
-pub use registry::{Registry, RegistryOptions};
+pub use registry::{Registry, RegistryOptions, SettingsFiles};
 pub use scope::{StreamScope, WasmExec, WasmRule};
 pub use settings::{
     PluginSettings, PublicKey, Secret, SecretSource, SettingsError, SignatureSource,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::capability::{Capability, CapabilityKind, Grants};
+use crate::capability::{Capability, CapabilityKind, Grants, Permissions};
 use crate::compiled::CompiledModule;
 use crate::deadline::Interruption;
 use crate::error::{Error, FunctionId, Result};
@@ -20,6 +20,7 @@ pub struct Plugin {
     module: CompiledModule,
     manifest: Manifest,
     settings: PluginSettings,
+    grants: Grants,
     source: String,
 }
 
@@ -30,6 +31,8 @@ pub(crate) struct LoadOptions<'a> {
     /// The file in which the operator could grant something.
     pub(crate) settings_file: Option<String>,
     pub(crate) settings: &'a PluginSettings,
+    /// What every plugin is granted.
+    pub(crate) grants: &'a Grants,
     pub(crate) limits: &'a Limits,
     pub(crate) interruption: Interruption,
     /// Whether well-known forms of secrets are redacted as well as those that were granted.
@@ -49,6 +52,7 @@ impl Plugin {
             name,
             settings_file,
             settings,
+            grants: everybodys,
             limits,
             interruption,
             redact_well_known,
@@ -65,16 +69,25 @@ impl Plugin {
         let (mut module, manifest) =
             described(name, source, &limits, *interruption, *redact_well_known)?;
         check_requested(&manifest, &module).map_err(refused)?;
-        check_granted(&manifest, &settings.grants, settings_file.as_deref()).map_err(refused)?;
+        let mut grants = settings.grants.clone();
+        grants.add_needed(everybodys, &manifest.capabilities);
+        check_granted(&manifest, &grants, settings_file.as_deref()).map_err(refused)?;
         settings.check_config(&manifest).map_err(told)?;
         let secrets = settings.secret_values(&manifest).map_err(told)?;
         let redactor = redactor(&secrets, *redact_well_known).map_err(told)?;
         module.set_redactor(Arc::clone(&redactor));
         if !module.info().imports.is_empty() {
-            let host =
-                PluginHost::new(&manifest, settings, secrets, redactor, &limits, services()?)
-                    .map_err(told)?;
-            module.set_host(Arc::new(host));
+            let permissions = Permissions::new(&manifest.capabilities, &grants);
+            let host = PluginHost::new(
+                &manifest,
+                permissions,
+                settings,
+                secrets,
+                redactor,
+                &limits,
+                services()?,
+            );
+            module.set_host(Arc::new(host.map_err(told)?));
         }
         module.resolve_functions(
             manifest
@@ -86,6 +99,7 @@ impl Plugin {
             module,
             manifest,
             settings: (*settings).clone(),
+            grants,
             source: (*name).to_owned(),
         })
     }
@@ -109,6 +123,11 @@ impl Plugin {
     /// What its operator says of it.
     pub fn settings(&self) -> &PluginSettings {
         &self.settings
+    }
+
+    /// What it was granted, by its operator and as every plugin is.
+    pub fn grants(&self) -> &Grants {
+        &self.grants
     }
 
     /// Whether it was made of the same module with the same settings.

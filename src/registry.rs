@@ -32,9 +32,8 @@ pub struct RegistryOptions {
     /// The directory below which `CREATE FUNCTION … AS 'file'` finds its files; relative paths start there, and paths that leave it
     /// are refused. `None`: every file that the process can read, relative to its working directory.
     pub module_root: Option<PathBuf>,
-    /// Whether the file `NAME.toml` beside a module is read, in which an operator grants capabilities and sets limits. Turn it off where
-    /// those who may add modules may not decide that.
-    pub settings_files: bool,
+    /// Beside which modules the file `NAME.toml` is read, in which an operator grants capabilities and sets limits.
+    pub settings_files: SettingsFiles,
     /// What every plugin is granted, apart from what its own settings grant.
     pub grants: Grants,
     /// Where plugins' tables and vector indexes come from.
@@ -50,13 +49,26 @@ pub struct RegistryOptions {
     pub redact_well_known: bool,
 }
 
+/// Beside which modules the file `NAME.toml` is read. Who can write such a file decides what the plugin may do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SettingsFiles {
+    /// Beside none: all settings come through the Rust API.
+    Off,
+    /// Beside those that the embedder loads, and those that `CREATE FUNCTION` finds below [`RegistryOptions::module_root`].
+    #[default]
+    Trusted,
+    /// Beside any that `CREATE FUNCTION` names as well. For a shell, where the user is the operator: elsewhere SQL that can write files
+    /// could grant itself whatever it likes.
+    All,
+}
+
 impl Default for RegistryOptions {
     fn default() -> Self {
         Self {
             limits: Limits::default(),
             interruption: Interruption::default(),
             module_root: None,
-            settings_files: true,
+            settings_files: SettingsFiles::default(),
             grants: Grants::default(),
             context: Arc::new(NoContext),
             audit: AuditOptions::default(),
@@ -102,10 +114,20 @@ struct Candidate<'a> {
     /// Where it is, if it is a file.
     path: Option<&'a Path>,
     source: ModuleSource,
-    /// `None`: those of the file beside it, if there is one.
-    settings: Option<&'a PluginSettings>,
+    settings: SettingsFrom<'a>,
     /// The digest that SQL text pins.
     pinned: Option<Digest>,
+}
+
+/// Where a module's settings come from.
+#[derive(Clone, Copy)]
+enum SettingsFrom<'a> {
+    /// The caller.
+    Given(&'a PluginSettings),
+    /// The file beside it, if there is one.
+    Beside(&'a Path),
+    /// Nobody.
+    Nowhere,
 }
 
 impl Registry {
@@ -194,7 +216,7 @@ impl Registry {
             name,
             path: None,
             source,
-            settings: Some(settings),
+            settings: SettingsFrom::Given(settings),
             pinned: None,
         })?)
     }
@@ -313,7 +335,10 @@ impl Registry {
                 name: path,
                 path: Some(file),
                 source,
-                settings: None,
+                settings: match self.0.options.settings_files {
+                    SettingsFiles::All => SettingsFrom::Beside(file),
+                    SettingsFiles::Trusted | SettingsFiles::Off => SettingsFrom::Nowhere,
+                },
                 pinned,
             });
         };
@@ -342,7 +367,7 @@ impl Registry {
             name: path,
             path: Some(&file),
             source,
-            settings: None,
+            settings: self.beside(&file),
             pinned,
         })
     }
@@ -355,9 +380,17 @@ impl Registry {
             name: &name,
             path: Some(path),
             source,
-            settings,
+            settings: settings.map_or_else(|| self.beside(path), SettingsFrom::Given),
             pinned: None,
         })
+    }
+
+    /// The settings of a module that the embedder chose.
+    fn beside<'a>(&self, module: &'a Path) -> SettingsFrom<'a> {
+        match self.0.options.settings_files {
+            SettingsFiles::Off => SettingsFrom::Nowhere,
+            SettingsFiles::Trusted | SettingsFiles::All => SettingsFrom::Beside(module),
+        }
     }
 
     fn compile(&self, candidate: &Candidate<'_>) -> Result<Arc<Plugin>> {
@@ -373,16 +406,15 @@ impl Registry {
         if let Some(plugin) = there {
             return Ok(plugin);
         }
-        let settings_file = candidate
-            .path
-            .filter(|_| options.settings_files && candidate.settings.is_none())
-            .map(|_| Path::new(name).with_extension("toml").display().to_string());
+        let settings_file = matches!(candidate.settings, SettingsFrom::Beside(_))
+            .then(|| Path::new(name).with_extension("toml").display().to_string());
         let plugin = Arc::new(Plugin::load(
             source,
             &LoadOptions {
                 name,
                 settings_file,
                 settings: &settings,
+                grants: &options.grants,
                 limits: &options.limits,
                 interruption: options.interruption,
                 redact_well_known: options.redact_well_known,
@@ -423,14 +455,14 @@ impl Registry {
     fn settings_of(&self, candidate: &Candidate<'_>) -> Result<PluginSettings> {
         let options = &self.0.options;
         let refuse = |reason: ModuleError| refused(candidate.name)(reason);
-        let settings = match (candidate.settings, candidate.path) {
-            (Some(settings), _) => Cow::Borrowed(settings),
-            (None, Some(path)) if options.settings_files => {
+        let settings = match candidate.settings {
+            SettingsFrom::Given(settings) => Cow::Borrowed(settings),
+            SettingsFrom::Nowhere => Cow::Owned(PluginSettings::default()),
+            SettingsFrom::Beside(path) => {
                 let beside = PluginSettings::beside(path);
                 let beside = beside.map_err(|e| refuse(ModuleError::Settings(e.to_string())))?;
                 Cow::Owned(beside.unwrap_or_default())
             }
-            _ => Cow::Owned(PluginSettings::default()),
         };
         let found = candidate.source.digest();
         let pins = [
@@ -457,11 +489,7 @@ impl Registry {
             options.require_signed,
         )
         .map_err(|problem| refuse(ModuleError::Signature(problem)))?;
-        let mut settings = settings.into_owned();
-        for capability in options.grants.capabilities() {
-            settings.grants.add(capability.clone());
-        }
-        Ok(settings)
+        Ok(settings.into_owned())
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the command line says of plugins, as a registry has it.
 
-use wasmfusion::RegistryOptions;
+use wasmfusion::{RegistryOptions, SettingsFiles};
 
 use crate::args::SandboxArgs;
 use crate::limits::limits;
@@ -10,7 +10,11 @@ pub fn options(args: &SandboxArgs) -> Result<RegistryOptions, String> {
     let mut options = RegistryOptions::default();
     options.limits = limits(&args.limits)?;
     options.interruption = args.interruption.into();
-    options.settings_files = !args.no_settings_files;
+    options.settings_files = match args.no_settings_files {
+        true => SettingsFiles::Off,
+        // Whoever types here is the operator.
+        false => SettingsFiles::All,
+    };
     options.grants = args.grants.iter().cloned().collect();
     options.require_signed = args.require_signed;
     options.trusted_keys.clone_from(&args.trusted_keys);

@@ -9,7 +9,7 @@ use datafusion::error::DataFusionError;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use wasmfusion::{
     AuditRecord, Grants, HostContext, HostError, KeyValueTable, LocalContext, Outcome,
-    PluginSettings, Preset, Registry, RegistryOptions, SecretSource, SessionContextExt,
+    PluginSettings, Preset, Registry, RegistryOptions, SecretSource, SessionContextExt, SettingsFiles,
     SnapshotTable, Status, VectorIndex, Visit,
 };
 use wasmfusion_sql_tests::{DATA, Guest, OUT, Server, built_plugins, new_session};
@@ -101,7 +101,7 @@ fn what_was_not_granted_is_refused_at_load_with_the_line_to_add() {
     Registry::default().load_file(&module).expect("granted");
     // Where the file is not read, it grants nothing.
     let mut options = RegistryOptions::default();
-    options.settings_files = false;
+    options.settings_files = SettingsFiles::Off;
     let error = Registry::new(options)
         .load_file(&module)
         .expect_err("refused")
@@ -134,6 +134,62 @@ fn a_registry_grants_to_all_its_plugins() {
     let mut options = RegistryOptions::default();
     options.grants = Grants::from(Preset::Observability);
     session(&guest, &PluginSettings::default(), options).expect("granted");
+}
+
+#[tokio::test]
+async fn sql_text_grants_itself_nothing() {
+    let guest =
+        Guest::new("guest", &["clock"], "(call $clock_realtime)").import("clock_realtime", "");
+    let dir = tempfile::tempdir().expect("a folder");
+    let module = dir.path().join("guest.wat");
+    std::fs::write(&module, guest.text()).expect("written");
+    // As whoever can write files with SQL could have written it.
+    std::fs::write(dir.path().join("guest.toml"), "grants = [\"clock\"]").expect("written");
+    let create = async |module: &str, files: SettingsFiles, root: Option<&Path>| {
+        let mut options = RegistryOptions::default();
+        options.settings_files = files;
+        options.module_root = root.map(Into::into);
+        let ctx = new_session(&Registry::new(options), Arc::default()).expect("a session");
+        let sql = format!("CREATE FUNCTION guest() LANGUAGE WASM AS '{module}'");
+        let created = ctx.wasm_sql(&sql).await;
+        created.map(drop).map_err(|error| error.to_string())
+    };
+    let path = module.to_str().expect("text");
+    for (files, root, name, granted) in [
+        (SettingsFiles::Trusted, None, path, false),
+        (SettingsFiles::All, None, path, true),
+        (SettingsFiles::Off, None, path, false),
+        (SettingsFiles::Trusted, Some(dir.path()), "guest.wat", true),
+        (SettingsFiles::Off, Some(dir.path()), "guest.wat", false),
+    ] {
+        let created = create(name, files, root).await;
+        assert_eq!(created.is_ok(), granted, "{files:?} {root:?}: {created:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_granted_to_all_widens_no_request() {
+    let dir = tempfile::tempdir().expect("a folder");
+    for name in ["a.txt", "b.txt"] {
+        std::fs::write(dir.path().join(name), name).expect("written");
+    }
+    let folder = dir.path().to_str().expect("text");
+    let body = format!(
+        "(call $file_list (i32.const {DATA}) (i32.const {}) (i32.const {OUT}) (i32.const 4096))",
+        folder.len()
+    );
+    let list = async |asked: &str| {
+        let guest = Guest::new("guest", &[asked], &body)
+            .import("file_list", "iiii")
+            .data(folder);
+        let mut options = RegistryOptions::default();
+        let all = format!("fs:read:{folder}/**");
+        options.grants = Grants::default().grant(&all).expect("a capability");
+        let (_, ctx) = session(&guest, &PluginSettings::default(), options).expect("granted");
+        value(&ctx, "SELECT guest(1)").await.expect("listed")
+    };
+    assert_eq!(list(&format!("fs:read:{folder}/a.txt")).await, "6");
+    assert_eq!(list(&format!("fs:read:{folder}/*")).await, "12");
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
-//! What threads share: the registry, the watchdog and its list, scopes and their cancellation. All of it at once, for a moment.
+//! What threads share: the registry, the watchdog and its list, scopes and their cancellation; the audit log, metrics and tables of plugins
+//! that ask the host. All of it at once, for a moment.
 //!
 //! The thread sanitizer runs this file (`tools/sanitize.sh`). It has address space for few instances only, so the pools are small here.
 
@@ -14,9 +15,10 @@ use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl}
 use datafusion::prelude::{SessionConfig, SessionContext};
 use futures::StreamExt;
 use wasmfusion::{
-    Cancellation, Interruption, Plugin, Registry, RegistryOptions, ScalarFunction,
-    SessionContextExt, StreamScope,
+    Cancellation, Interruption, LocalContext, Outcome, Plugin, PluginSettings, Registry,
+    RegistryOptions, ScalarFunction, SessionContextExt, StreamScope,
 };
+use wasmfusion_sql_tests::{DATA, Guest, OUT};
 
 /// Threads of each kind.
 const THREADS: usize = 2;
@@ -242,4 +244,102 @@ async fn queries_run_and_are_dropped_side_by_side() {
     for worker in workers {
         worker.await.unwrap();
     }
+}
+
+/// What [`asking`] needs, and how many host calls one call of it makes.
+const ASKED: [&str; 4] = [
+    "log",
+    "metric:emit",
+    "table:read:shared",
+    "table:write:shared",
+];
+const HOST_CALLS: usize = 8;
+
+/// A guest that puts its argument into a table, logs, counts, and returns the length of what it finds in the table.
+fn asking(name: &str) -> String {
+    let body = format!(
+        "(local $table i32) (local $found i64)
+         (i64.store (i32.const {OUT}) (local.get $x))
+         (local.set $table (i32.wrap_i64 (call $table_open (i32.const {DATA}) (i32.const 6) (i32.const 3))))
+         (drop (call $table_put (local.get $table) (i32.const {OUT}) (i32.const 8) (i32.const {OUT}) (i32.const 8)))
+         (local.set $found (call $table_get (local.get $table) (i32.const {OUT}) (i32.const 8) (i32.const {OUT}) (i32.const 64)))
+         (drop (call $close (local.get $table)))
+         (drop (call $log (i32.const 3) (i32.const {DATA}) (i32.const 6) (i32.const 0) (i32.const 0)))
+         (drop (call $metric_record
+           (i32.wrap_i64 (call $metric (i32.const 0) (i32.const {DATA}) (i32.const 6) (i32.const 0) (i32.const 0)))
+           (f64.const 1)))
+         (drop (call $log_enabled (i32.const 3)))
+         (local.get $found)"
+    );
+    Guest::new(name, &ASKED, &body)
+        .data("shared")
+        .import("table_open", "iii")
+        .import("table_put", "iiiii")
+        .import("table_get", "iiiii")
+        .import("close", "i")
+        .import("log", "iiiii")
+        .import("log_enabled", "i")
+        .import("metric", "iiiii")
+        .import("metric_record", "id")
+        .text()
+}
+
+/// Guests that ask the host, in several threads, while others read what they left: every call is on record or counted as lost.
+#[test]
+fn what_guests_ask_for_is_counted() {
+    let mut options = RegistryOptions::default();
+    options.limits.memory_bytes_max = 4 << 20;
+    options.limits.instances_max = INSTANCES_MAX;
+    options.context = Arc::new(LocalContext::default());
+    options.audit.queue_records_max = 64;
+    options.audit.history_records_max = 1 << 20;
+    let registry = Registry::new(options);
+    let settings = ASKED
+        .iter()
+        .fold(PluginSettings::default(), |settings, grant| {
+            settings.grant(grant).unwrap()
+        });
+    let plugins = ["first", "second"].map(|name| {
+        let guest = asking(name);
+        let loaded = registry.load_bytes_with(name, guest.as_bytes(), &settings);
+        loaded.unwrap_or_else(|error| panic!("{name}: {error}"))
+    });
+    let calls = AtomicUsize::new(0);
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let (registry, calls, done) = (&registry, &calls, &done);
+        let workers: Vec<_> = (0..2 * THREADS)
+            .map(|thread| {
+                let plugin = &plugins[thread % plugins.len()];
+                scope.spawn(move || {
+                    let ask = ScalarFunction::named(plugin, plugin.name()).unwrap();
+                    for turn in 0..TURNS as i64 {
+                        StreamScope::enter(&mut Some(Box::default()), || {
+                            assert_eq!(call(&ask, turn).unwrap(), size_of::<i64>() as i64);
+                        });
+                        calls.fetch_add(1, Ordering::Relaxed);
+                    }
+                })
+            })
+            .collect();
+        scope.spawn(move || {
+            let audit = registry.audit().unwrap();
+            while !done.load(Ordering::Relaxed) {
+                assert!(audit.records().len() <= HOST_CALLS * 2 * THREADS * TURNS);
+                assert!(registry.metrics().all().len() <= 2);
+                std::thread::yield_now();
+            }
+        });
+        let outcomes: Vec<_> = workers.into_iter().map(|worker| worker.join()).collect();
+        done.store(true, Ordering::Relaxed);
+        assert!(outcomes.iter().all(|outcome| outcome.is_ok()));
+    });
+    let calls = calls.into_inner();
+    assert_eq!(calls, 2 * THREADS * TURNS);
+    let audit = registry.audit().unwrap();
+    let kept = audit.records();
+    let kept = kept.iter().filter(|record| record.outcome != Outcome::Lost);
+    assert_eq!(kept.count() + audit.lost() as usize, HOST_CALLS * calls);
+    let counted: f64 = registry.metrics().all().iter().map(|one| one.value).sum();
+    assert_eq!(counted, calls as f64);
 }

@@ -90,6 +90,12 @@ impl Grants {
         self.0.iter().any(|granted| granted.covers(capability))
     }
 
+    /// Adds those of `others` that something of `requested` needs. What is granted to every plugin widens nothing for those that ask for less.
+    pub(crate) fn add_needed(&mut self, others: &Self, requested: &[Capability]) {
+        let needed = |other: &&Capability| requested.iter().any(|asked| other.covers(asked));
+        others.0.iter().filter(needed).for_each(|other| self.add(other.clone()));
+    }
+
     /// Those of `requested` that are not granted.
     pub(crate) fn missing<'a>(&self, requested: &'a [Capability]) -> Vec<&'a Capability> {
         requested

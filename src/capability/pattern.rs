@@ -12,7 +12,8 @@ const META: [char; 6] = ['*', '?', '[', ']', '{', '}'];
 #[derive(Clone)]
 pub(super) struct Pattern {
     text: String,
-    matcher: GlobMatcher,
+    /// `None` if the text is the only name.
+    matcher: Option<GlobMatcher>,
     /// The wildcard that, at the end, stands for everything.
     everything: &'static str,
 }
@@ -54,19 +55,22 @@ impl Pattern {
             .map_err(|error| format!("the pattern cannot be read: {}", error.kind()))?;
         Ok(Self {
             text: text.to_owned(),
-            matcher: glob.compile_matcher(),
+            matcher: text.contains(META).then(|| glob.compile_matcher()),
             everything,
         })
     }
 
     /// Whether this name belongs to it.
     pub(super) fn matches(&self, name: &str) -> bool {
-        self.matcher.is_match(name)
+        match &self.matcher {
+            Some(matcher) => matcher.is_match(name),
+            None => self.text == name,
+        }
     }
 
     /// Whether the pattern is a single name.
     pub(super) fn is_literal(&self) -> bool {
-        !self.text.contains(META)
+        self.matcher.is_none()
     }
 
     pub(super) fn text(&self) -> &str {

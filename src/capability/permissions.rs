@@ -62,10 +62,11 @@ impl Permissions {
         network(&self.granted, kind).any(|pattern| pattern.matches_address(address, port))
     }
 
-    /// The patterns of a kind that were granted, if anything of this kind is allowed.
+    /// The patterns of a kind that were requested, if anything of this kind is allowed. All of them were granted: no plugin is loaded
+    /// that lacks one.
     pub(crate) fn patterns(&self, kind: CapabilityKind) -> impl Iterator<Item = &str> {
-        let granted = self.allows(kind).then(|| named(&self.granted, kind));
-        granted.into_iter().flatten().map(Pattern::text)
+        let requested = self.allows(kind).then(|| named(&self.requested, kind));
+        requested.into_iter().flatten().map(Pattern::text)
     }
 }
 

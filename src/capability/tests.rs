@@ -158,3 +158,20 @@ fn presets_grant_what_they_say() {
         "log, metric:emit, config, clock, table:read:*, vector:search:*"
     );
 }
+
+#[test]
+fn what_everybody_is_granted_widens_no_request() {
+    let mut grants = Grants::default();
+    let everybodys = Grants::default()
+        .grant("net:http:*:443")
+        .and_then(|grants| grants.grant("net:http:10.0.0.0/8:443"))
+        .and_then(|grants| grants.grant("log"))
+        .expect("capabilities");
+    let requested = ["net:http:api.example.com:443".parse().expect("a capability")];
+    grants.add_needed(&everybodys, &requested);
+    assert_eq!(grants.to_string(), "net:http:*:443");
+    let permissions = Permissions::new(&requested, &grants);
+    let private = "10.0.0.5".parse().expect("an address");
+    assert!(permissions.allows_host(CapabilityKind::NetHttp, "api.example.com", 443));
+    assert!(!permissions.allows_address(CapabilityKind::NetHttp, private, 443));
+}

@@ -60,6 +60,7 @@ struct Rate {
 impl PluginHost {
     pub(crate) fn new(
         manifest: &Manifest,
+        permissions: Permissions,
         settings: &PluginSettings,
         secrets: BTreeMap<String, Secret>,
         redactor: Arc<Redactor>,
@@ -69,7 +70,6 @@ impl PluginHost {
         let config = settings.config.iter();
         let functions: Vec<String> = manifest.functions.iter().map(|f| f.name.clone()).collect();
         let clock = Clock::new();
-        let permissions = Permissions::new(&manifest.capabilities, &settings.grants);
         let files = FileRoots::new(
             permissions.patterns(CapabilityKind::FsRead),
             permissions.patterns(CapabilityKind::FsWrite),

@@ -22,6 +22,13 @@ const PATTERN_BYTES_MAX: usize = 256 << 10;
 const PATTERNS_MAX: usize = 100;
 /// Longest time that the validator may take. What it may still do then is little: the schema is small.
 const TIMEOUT: Duration = Duration::from_secs(5);
+/// Versions of JSON Schema that can be used. In older ones `id` changes what references refer to.
+const DRAFTS: [&str; 4] = [
+    "https://json-schema.org/draft/2020-12/schema",
+    "https://json-schema.org/draft/2019-09/schema",
+    "http://json-schema.org/draft-07/schema",
+    "http://json-schema.org/draft-06/schema",
+];
 /// Native stack for the validator, which descends into schema and value.
 const STACK_BYTES: usize = 64 << 20;
 
@@ -71,6 +78,12 @@ impl<'a> Unrolled<'a> {
                         ("$id" | "$anchor", Value::String(_)) if !root => {
                             return Err(format!("`{key}` is not possible"));
                         }
+                        ("$schema", Value::String(draft)) if !root || !is_known(draft) => {
+                            return Err(format!(
+                                "`$schema` can be {}, at its top",
+                                DRAFTS.join(", ")
+                            ));
+                        }
                         ("$dynamicRef" | "$recursiveRef" | "$dynamicAnchor", Value::String(_))
                         | ("unevaluatedProperties" | "unevaluatedItems", _) => {
                             return Err(format!("`{key}` is not possible"));
@@ -102,6 +115,8 @@ impl<'a> Unrolled<'a> {
         let schema = self.schema;
         let target = reference
             .strip_prefix('#')
+            // It would be decoded, and be another place.
+            .filter(|place| !place.contains('%'))
             .and_then(|place| schema.pointer(place));
         let target = target.ok_or_else(|| {
             format!(
@@ -114,6 +129,10 @@ impl<'a> Unrolled<'a> {
             false => self.visit(target),
         }
     }
+}
+
+fn is_known(draft: &str) -> bool {
+    DRAFTS.contains(&draft.strip_suffix('#').unwrap_or(draft))
 }
 
 fn validate(schema: &Value, config: &Value) -> Result<(), String> {
@@ -204,6 +223,13 @@ mod tests {
             error(json!({"$ref": reference}));
         }
         error(json!({"pattern": "(a+)+\\1"}));
+        // What would unroll otherwise than it is counted here.
+        error(json!({"$ref": "#/%24defs/a", "%24defs": {"a": {}}, "$defs": {"a": {}}}));
+        let old = "http://json-schema.org/draft-04/schema#";
+        error(json!({"$schema": old, "properties": {"a": {"id": "http://x/"}}}));
+        error(json!({"properties": {"a": {"$schema": old}}}));
+        let new = "http://json-schema.org/draft-07/schema#";
+        assert_eq!(check_json(json!({"$schema": new}), json!({"a": 1})), Ok(()));
     }
 
     #[test]

@@ -152,7 +152,7 @@ fn audit(registry: &Registry) -> Result<RecordBatch> {
 fn grants(registry: &Registry) -> Result<RecordBatch> {
     let mut rows: Vec<(String, String, String)> = Vec::new();
     for plugin in registry.plugins_in_use() {
-        let granted = plugin.settings().grants.capabilities();
+        let granted = plugin.grants().capabilities();
         for requested in &plugin.manifest().capabilities {
             for grant in granted.iter().filter(|grant| grant.covers(requested)) {
                 let plugin = plugin.name().to_owned();
