@@ -123,7 +123,7 @@ impl CompiledModule {
         self.redactor = redactor;
     }
 
-    pub(crate) fn redactor(&self) -> &Redactor {
+    pub(crate) fn redactor(&self) -> &Arc<Redactor> {
         &self.redactor
     }
 

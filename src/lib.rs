@@ -54,7 +54,7 @@ pub use error::{Error, FunctionId, Result, Trap};
 pub use function::{AggregateFunction, ScalarFunction, SqlFunction, TableFunction, WindowFunction};
 pub use host::{
     Distance, Figure, HostContext, HostError, KeyValueTable, LocalContext, NearestNeighbours,
-    NoContext, SnapshotTable, Status, StoreError, StoreLimits, VectorIndex, Visit,
+    NoContext, PluginId, SnapshotTable, Status, StoreError, StoreLimits, VectorIndex, Visit,
 };
 pub use limits::Limits;
 pub use metrics::{Metric, MetricKind, Metrics};

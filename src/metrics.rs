@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use compact_str::CompactString;
 use dashmap::DashMap;
+use dashmap::mapref::entry::Entry;
 
 use crate::host::{HostError, Status};
 
@@ -123,18 +124,22 @@ impl PluginMetrics {
         if let Some(series) = self.metrics.0.get(&key) {
             return same_kind(&series);
         }
-        if self.series.fetch_add(1, Ordering::Relaxed) >= self.series_max {
-            self.series.fetch_sub(1, Ordering::Relaxed);
-            return Err(HostError::new(
-                Status::Limit,
-                format!(
-                    "more than {} series of metrics; use fewer different labels, or raise `metric_series_max`",
-                    self.series_max
-                ),
-            ));
+        match self.metrics.0.entry(key) {
+            Entry::Occupied(there) => same_kind(there.get()),
+            Entry::Vacant(place) => {
+                if self.series.fetch_add(1, Ordering::Relaxed) >= self.series_max {
+                    self.series.fetch_sub(1, Ordering::Relaxed);
+                    return Err(HostError::new(
+                        Status::Limit,
+                        format!(
+                            "more than {} series of metrics; use fewer different labels, or raise `metric_series_max`",
+                            self.series_max
+                        ),
+                    ));
+                }
+                Ok(Arc::clone(&place.insert(Arc::new(Series::new(kind, name)))))
+            }
         }
-        let series = || Arc::new(Series::new(kind, name));
-        same_kind(&self.metrics.0.entry(key).or_insert_with(series))
     }
 }
 

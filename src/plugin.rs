@@ -33,6 +33,7 @@ pub(crate) struct LoadOptions<'a> {
     pub(crate) settings: &'a PluginSettings,
     /// What every plugin is granted.
     pub(crate) grants: &'a Grants,
+    /// The registry's, with those of the settings in place of theirs.
     pub(crate) limits: &'a Limits,
     pub(crate) interruption: Interruption,
     /// Whether well-known forms of secrets are redacted as well as those that were granted.
@@ -63,11 +64,8 @@ impl Plugin {
             reason: Box::new(reason),
         };
         let told = |problem| refused(ModuleError::Settings(problem));
-        let limits = settings
-            .limits_over(limits)
-            .map_err(|error| told(error.to_string()))?;
         let (mut module, manifest) =
-            described(name, source, &limits, *interruption, *redact_well_known)?;
+            described(name, source, limits, *interruption, *redact_well_known)?;
         check_requested(&manifest, &module).map_err(refused)?;
         let mut grants = settings.grants.clone();
         grants.add_needed(everybodys, &manifest.capabilities);
@@ -75,7 +73,7 @@ impl Plugin {
         settings.check_config(&manifest).map_err(told)?;
         let secrets = settings.secret_values(&manifest).map_err(told)?;
         let redactor = redactor(&secrets, *redact_well_known).map_err(told)?;
-        module.set_redactor(Arc::clone(&redactor));
+        module.set_redactor(redactor);
         if !module.info().imports.is_empty() {
             let permissions = Permissions::new(&manifest.capabilities, &grants);
             let host = PluginHost::new(
@@ -83,8 +81,7 @@ impl Plugin {
                 permissions,
                 settings,
                 secrets,
-                redactor,
-                &limits,
+                &module,
                 services()?,
             );
             module.set_host(Arc::new(host.map_err(told)?));

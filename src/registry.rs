@@ -1,6 +1,5 @@
 //! The plugins of a process or of a tenant: loading them, finding them, dropping them.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
@@ -19,7 +18,7 @@ use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::module::{Digest, Manifest, ModuleError, ModuleSource};
 use crate::plugin::{LoadOptions, Plugin};
-use crate::settings::{self, PluginSettings, PublicKey, SignatureSource};
+use crate::settings::{self, PluginSettings, PublicKey, SettingsError, SignatureSource};
 
 /// How a [`Registry`] loads plugins.
 #[derive(Clone, Debug)]
@@ -111,12 +110,17 @@ struct Inner {
 struct Candidate<'a> {
     /// The file, or whatever the user knows it by.
     name: &'a str,
-    /// Where it is, if it is a file.
-    path: Option<&'a Path>,
-    source: ModuleSource,
+    from: ModuleFrom<'a>,
     settings: SettingsFrom<'a>,
     /// The digest that SQL text pins.
     pinned: Option<Digest>,
+}
+
+/// Where a module comes from.
+#[derive(Clone, Copy)]
+enum ModuleFrom<'a> {
+    File(&'a Path),
+    Bytes(&'a [u8]),
 }
 
 /// Where a module's settings come from.
@@ -210,12 +214,9 @@ impl Registry {
         bytes: &[u8],
         settings: &PluginSettings,
     ) -> Result<Arc<Plugin>> {
-        let source =
-            ModuleSource::from_bytes(bytes, &self.0.options.limits).map_err(refused(name))?;
         self.add(self.compile(&Candidate {
             name,
-            path: None,
-            source,
+            from: ModuleFrom::Bytes(bytes),
             settings: SettingsFrom::Given(settings),
             pinned: None,
         })?)
@@ -329,12 +330,9 @@ impl Registry {
     ) -> Result<Arc<Plugin>> {
         let Some(root) = &self.0.options.module_root else {
             let file = Path::new(path);
-            let source =
-                ModuleSource::from_file(file, &self.0.options.limits).map_err(refused(path))?;
             return self.compile(&Candidate {
                 name: path,
-                path: Some(file),
-                source,
+                from: ModuleFrom::File(file),
                 settings: match self.0.options.settings_files {
                     SettingsFiles::All => SettingsFrom::Beside(file),
                     SettingsFiles::Trusted | SettingsFiles::Off => SettingsFrom::Nowhere,
@@ -361,12 +359,9 @@ impl Registry {
         if !file.starts_with(&root) {
             return Err(outside());
         }
-        let source =
-            ModuleSource::from_file(&file, &self.0.options.limits).map_err(refused(path))?;
         self.compile(&Candidate {
             name: path,
-            path: Some(&file),
-            source,
+            from: ModuleFrom::File(&file),
             settings: self.beside(&file),
             pinned,
         })
@@ -374,12 +369,9 @@ impl Registry {
 
     fn compile_file(&self, path: &Path, settings: Option<&PluginSettings>) -> Result<Arc<Plugin>> {
         let name = path.display().to_string();
-        let source =
-            ModuleSource::from_file(path, &self.0.options.limits).map_err(refused(&name))?;
         self.compile(&Candidate {
             name: &name,
-            path: Some(path),
-            source,
+            from: ModuleFrom::File(path),
             settings: settings.map_or_else(|| self.beside(path), SettingsFrom::Given),
             pinned: None,
         })
@@ -397,8 +389,14 @@ impl Registry {
         let Inner {
             options, compiled, ..
         } = self.0.as_ref();
-        let Candidate { name, source, .. } = candidate;
-        let settings = self.settings_of(candidate)?;
+        let Candidate { name, .. } = candidate;
+        let (settings, limits) = self.settings_of(candidate)?;
+        let source = match candidate.from {
+            ModuleFrom::File(path) => ModuleSource::from_file(path, &limits),
+            ModuleFrom::Bytes(bytes) => ModuleSource::from_bytes(bytes, &limits),
+        }
+        .map_err(refused(name))?;
+        self.check_integrity(candidate, &settings, &source)?;
         let same = |plugin: Arc<Plugin>| (*plugin.settings() == settings).then_some(plugin);
         let there = compiled
             .get(&source.digest())
@@ -409,13 +407,13 @@ impl Registry {
         let settings_file = matches!(candidate.settings, SettingsFrom::Beside(_))
             .then(|| Path::new(name).with_extension("toml").display().to_string());
         let plugin = Arc::new(Plugin::load(
-            source,
+            &source,
             &LoadOptions {
                 name,
                 settings_file,
                 settings: &settings,
                 grants: &options.grants,
-                limits: &options.limits,
+                limits: &limits,
                 interruption: options.interruption,
                 redact_well_known: options.redact_well_known,
                 services: &|| self.services(),
@@ -451,20 +449,33 @@ impl Registry {
 }
 
 impl Registry {
-    /// The settings that hold for a module, if it is the one that was pinned and signed as it must be.
-    fn settings_of(&self, candidate: &Candidate<'_>) -> Result<PluginSettings> {
+    /// The settings that hold for a module, and its limits.
+    fn settings_of(&self, candidate: &Candidate<'_>) -> Result<(PluginSettings, Limits)> {
+        let wrong =
+            |e: SettingsError| refused(candidate.name)(ModuleError::Settings(e.to_string()));
+        let settings = match candidate.settings {
+            SettingsFrom::Given(settings) => settings.clone(),
+            SettingsFrom::Nowhere => PluginSettings::default(),
+            SettingsFrom::Beside(path) => PluginSettings::beside(path)
+                .map_err(wrong)?
+                .unwrap_or_default(),
+        };
+        let limits = settings
+            .limits_over(&self.0.options.limits)
+            .map_err(wrong)?;
+        Ok((settings, limits))
+    }
+
+    /// That a module is the one that was pinned, and signed as it must be.
+    fn check_integrity(
+        &self,
+        candidate: &Candidate<'_>,
+        settings: &PluginSettings,
+        source: &ModuleSource,
+    ) -> Result<()> {
         let options = &self.0.options;
         let refuse = |reason: ModuleError| refused(candidate.name)(reason);
-        let settings = match candidate.settings {
-            SettingsFrom::Given(settings) => Cow::Borrowed(settings),
-            SettingsFrom::Nowhere => Cow::Owned(PluginSettings::default()),
-            SettingsFrom::Beside(path) => {
-                let beside = PluginSettings::beside(path);
-                let beside = beside.map_err(|e| refuse(ModuleError::Settings(e.to_string())))?;
-                Cow::Owned(beside.unwrap_or_default())
-            }
-        };
-        let found = candidate.source.digest();
+        let found = source.digest();
         let pins = [
             (candidate.pinned, "in the statement"),
             (settings.digest, "in the plugin's settings"),
@@ -480,16 +491,18 @@ impl Registry {
                 }));
             }
         }
-        let beside = || candidate.path.and_then(SignatureSource::beside);
+        let beside = || match candidate.from {
+            ModuleFrom::File(path) => SignatureSource::beside(path),
+            ModuleFrom::Bytes(_) => None,
+        };
         let signature = settings.signature.clone().or_else(beside);
         settings::check_signature(
-            candidate.source.given_bytes(),
+            source.given_bytes(),
             signature.as_ref(),
             &options.trusted_keys,
             options.require_signed,
         )
-        .map_err(|problem| refuse(ModuleError::Signature(problem)))?;
-        Ok(settings.into_owned())
+        .map_err(|problem| refuse(ModuleError::Signature(problem)))
     }
 }
 

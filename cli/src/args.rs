@@ -13,6 +13,7 @@ use datafusion_cli::print_options::MaxRows;
 use wasmfusion::{Capability, Interruption, PublicKey};
 
 use crate::limits::{self, LimitSetting};
+use crate::logs::{self, LogFilter};
 use crate::size;
 
 const EXAMPLES: &str = "\
@@ -104,9 +105,14 @@ pub struct ShellArgs {
     #[arg(long, value_enum, default_value_t = PrintFormat::Automatic)]
     pub format: PrintFormat,
 
-    /// Print results and errors, and nothing else
+    /// Print results, errors and what --log shows, and nothing else
     #[arg(short, long)]
     pub quiet: bool,
+
+    /// Show on stderr what the host and its plugins log: LEVEL or TARGET=LEVEL, or several with commas between them, as in --log debug
+    /// or --log wasmfusion=debug,wasmfusion::audit=info; --log off shows nothing
+    #[arg(long, value_name = "FILTER", env = "WASMFUSION_LOG", default_value = logs::DEFAULT)]
+    pub log: LogFilter,
 
     /// How queries share the memory limit: greedy or fair
     #[arg(long, value_name = "TYPE", default_value_t = PoolType::Greedy)]

@@ -58,9 +58,10 @@ const FIELDS: &[Field] = &[
     ),
     ("handles_max", "most things that an instance has open"),
     (
-        "file_bytes_max",
-        "most bytes written through one opened file",
+        "plugin_handles_max",
+        "most things that all instances of one plugin have open",
     ),
+    ("file_bytes_max", "largest file that is written to"),
     ("log_bytes_max", "longest log record"),
     (
         "logs_per_second_max",
@@ -70,6 +71,10 @@ const FIELDS: &[Field] = &[
     (
         "metrics_per_second_max",
         "most values that one plugin records in one second",
+    ),
+    (
+        "audit_records_per_second_max",
+        "most audit records of one plugin in one second, of calls that do nothing outside",
     ),
     ("module_bytes_max", "largest module"),
     ("module_functions_max", "most functions in a module"),

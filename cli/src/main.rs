@@ -4,6 +4,7 @@
 //! args.rs ──▶ shell.rs      a session, its plugins, SQL from -c, -f, a pipe or a terminal
 //!        ├──▶ inspect.rs    what is in a module
 //!        └──▶ scaffold.rs   a new plugin crate
+//! logs.rs                   what is logged, on stderr
 //! ```
 //!
 //! Exit codes: 0 if all went well, 1 if a statement failed or a module is refused, 2 if the command line is wrong.
@@ -11,6 +12,7 @@
 mod args;
 mod inspect;
 mod limits;
+mod logs;
 mod report;
 mod sandbox;
 mod scaffold;
@@ -29,8 +31,8 @@ use args::{Cli, Tool};
 static GLOBAL: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
-    env_logger::init();
     let Cli { tool, shell } = Cli::parse();
+    logs::start(&shell.log);
     match tool {
         Some(Tool::Inspect(args)) => inspect::run(&args),
         Some(Tool::New(args)) => scaffold::run(&args),

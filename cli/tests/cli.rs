@@ -3,6 +3,7 @@
 mod cli {
     mod functions;
     mod inspect;
+    mod logs;
     mod new;
     #[cfg(unix)]
     mod prompt;

@@ -10,15 +10,15 @@ use datafusion::common::ScalarValue;
 use datafusion::config::ConfigOptions;
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl};
 use wasmfusion::{
-    HostContext, Limits, LocalContext, NoContext, PluginSettings, Registry, RegistryOptions,
-    ScalarFunction, SessionContextExt, StreamScope,
+    HostContext, Limits, LocalContext, NoContext, Outcome, PluginSettings, Registry,
+    RegistryOptions, ScalarFunction, SessionContextExt, StreamScope,
 };
 use wasmfusion_sql_tests::{
-    DATA, Guest, Logged, Server, built_plugins, evil_guests, new_session, test_plugins,
+    DATA, Guest, Logged, OUT, Server, built_plugins, evil_guests, new_session, test_plugins,
 };
 
 /// The settings that are tested below. A setting that is added must be added here, and tested.
-const TESTED: [&str; 29] = [
+const TESTED: [&str; 31] = [
     "call_timeout_ms",
     "query_timeout_ms",
     "describe_timeout_ms",
@@ -34,11 +34,13 @@ const TESTED: [&str; 29] = [
     "host_call_timeout_ms",
     "host_call_bytes_max",
     "handles_max",
+    "plugin_handles_max",
     "file_bytes_max",
     "log_bytes_max",
     "logs_per_second_max",
     "metric_series_max",
     "metrics_per_second_max",
+    "audit_records_per_second_max",
     "compile_timeout_ms",
     "plugin_instances_max",
     "module_bytes_max",
@@ -179,8 +181,12 @@ fn times(body: &str) -> Guest {
     Guest::new("guest", &[], &body)
 }
 
-/// Loads a guest with what it asks for and calls it once.
 fn ask(guest: &Guest, x: i64, options: RegistryOptions) -> Result<(), String> {
+    asked(guest, x, options).map(drop)
+}
+
+/// Loads a guest with what it asks for and calls it once.
+fn asked(guest: &Guest, x: i64, options: RegistryOptions) -> Result<Registry, String> {
     let registry = Registry::new(options);
     let settings = guest
         .capabilities()
@@ -195,7 +201,8 @@ fn ask(guest: &Guest, x: i64, options: RegistryOptions) -> Result<(), String> {
     call_with(
         &function,
         vec![ColumnarValue::Scalar(ScalarValue::Int64(Some(x)))],
-    )
+    )?;
+    Ok(registry)
 }
 
 /// That a guest can be called with `fits` and not with `exceeds` under a limit, whose name the message has, and with both under the default.
@@ -405,6 +412,19 @@ fn handles_max() {
 }
 
 #[test]
+fn plugin_handles_max() {
+    let body = format!("(call $table_open (i32.const {DATA}) (i32.const 1) (i32.const 2))");
+    let guest = times(&body)
+        .capability("table:write:t")
+        .import("table_open", "iii")
+        .data("t");
+    let change = |limits: &mut Limits| limits.plugin_handles_max = 3;
+    limited(&guest, (3, 4), "plugin_handles_max", change, || {
+        Arc::new(LocalContext::default())
+    });
+}
+
+#[test]
 fn file_bytes_max() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("file").display().to_string();
@@ -419,7 +439,7 @@ fn file_bytes_max() {
         .import("file_write", "iii")
         .data(&path);
     let change = |limits: &mut Limits| limits.file_bytes_max = 10;
-    limited(&guest, (10, 11), "10", change, no_context);
+    limited(&guest, (10, 11), "file_bytes_max", change, no_context);
 }
 
 #[test]
@@ -490,6 +510,35 @@ fn metrics_per_second_max() {
         change,
         no_context,
     );
+}
+
+#[test]
+fn audit_records_per_second_max() {
+    // Every call has another target than those before it, so that each has a record.
+    let body = format!(
+        "(block (result i64)
+            (i32.store8 (i32.const {DATA})
+                (i32.add (i32.const 65) (i32.wrap_i64 (i64.rem_u (local.get $x) (i64.const 26)))))
+            (drop (call $env (i32.const {DATA}) (i32.const 1) (i32.const {OUT}) (i32.const 64)))
+            (i64.const 0))"
+    );
+    let guest = times(&body).capability("env:*").import("env", "iiii");
+    let lost = |calls: i64, max: u32| {
+        let mut options = RegistryOptions::default();
+        options.limits.audit_records_per_second_max = max;
+        let registry = asked(&guest, calls, options).expect("it is answered");
+        let audit = registry.audit().expect("there is one");
+        let lost = audit.lost();
+        let named = audit
+            .records()
+            .iter()
+            .any(|record| record.outcome == Outcome::Lost && &*record.plugin == "guest");
+        assert_eq!(lost > 0, named);
+        lost
+    };
+    assert_eq!(lost(100, 10_000), 0);
+    assert_eq!(lost(10, 10), 0);
+    assert!((80..=90).contains(&lost(100, 10)));
 }
 
 #[test]

@@ -1,15 +1,18 @@
 //! Who asked the host for what, and what came of it.
 //!
 //! ```text
-//! host call ──▶ queue ──▶ [drain] ──▶ history ──▶ AuditLog::records, SQL
-//!               no lock       │
-//!               bounded       ├──▶ tracing, target `wasmfusion::audit`
-//!                             └──▶ a file, a line of JSON each
+//! host call ──▶ queues ──▶ [drain] ──▶ history ──▶ AuditLog::records, SQL
+//!               no lock        │
+//!               bounded        ├──▶ tracing, target `wasmfusion::audit`
+//!                              └──▶ a file, a line of JSON each
 //! ```
 //!
-//! A call pushes one record and goes on. A thread drains the queue some times a second, and so does whoever reads. Records that find
-//! the queue full are counted, and the count takes their place.
+//! An instance [collects](Collector) what is the same and pushes it when the guest returns. A thread drains the queues some times a second, and so
+//! does whoever reads. There are two, so that a flood of calls that do nothing outside hides none that does: those find their queue full only
+//! if the draining thread is stuck, and then wait for it. Of the others a plugin may leave so many in a second; what is more, or finds the
+//! queue full, is counted for the plugin, and the count takes its place.
 
+mod collector;
 mod record;
 mod sink;
 
@@ -23,10 +26,12 @@ use crossbeam_queue::ArrayQueue;
 use parking_lot::{Mutex, RwLock};
 use quanta::Clock;
 
+pub(crate) use collector::Collector;
 pub use record::{AuditRecord, Outcome};
 pub(crate) use record::{Entry, NO_FUNCTION};
 
 use crate::error::{Error, Result};
+use crate::module::Digest;
 use sink::Sinks;
 
 /// How often the queue is drained when nobody reads.
@@ -36,7 +41,7 @@ const DRAIN_EVERY: Duration = Duration::from_millis(20);
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct AuditOptions {
-    /// Records that may wait to be drained, some hundred bytes each. What is more is lost, and counted.
+    /// Records that may wait to be drained, some hundred bytes each. What is more is lost, and counted, but for calls that reach outside.
     pub queue_records_max: usize,
     /// Records that are kept to be read. Older ones are forgotten.
     pub history_records_max: usize,
@@ -62,11 +67,12 @@ impl Default for AuditOptions {
 pub struct AuditLog(Arc<Inner>);
 
 struct Inner {
-    queue: ArrayQueue<Entry>,
-    /// Records that found the queue full since the last drain.
+    /// Calls that do nothing outside of the process.
+    inside: ArrayQueue<Entry>,
+    /// Calls that do.
+    outside: ArrayQueue<Entry>,
+    /// Records that were lost since the log was made.
     lost: AtomicU64,
-    /// And since the log was made.
-    lost_in_all: AtomicU64,
     clock: Clock,
     callers: RwLock<Vec<Caller>>,
     drained: Mutex<Sinks>,
@@ -75,7 +81,10 @@ struct Inner {
 /// A plugin, as records refer to it.
 struct Caller {
     plugin: Arc<str>,
+    digest: Digest,
     functions: Vec<Arc<str>>,
+    /// Records of it that were lost since the last drain.
+    lost: AtomicU64,
 }
 
 /// A plugin's number in an [`AuditLog`].
@@ -90,9 +99,9 @@ impl AuditLog {
     /// If the file cannot be opened, or the operating system gives no thread.
     pub(crate) fn new(options: &AuditOptions) -> Result<Self> {
         let inner = Arc::new(Inner {
-            queue: ArrayQueue::new(options.queue_records_max.max(1)),
+            inside: ArrayQueue::new(options.queue_records_max.max(1)),
+            outside: ArrayQueue::new(options.queue_records_max.max(1)),
             lost: AtomicU64::new(0),
-            lost_in_all: AtomicU64::new(0),
             clock: Clock::new(),
             callers: RwLock::default(),
             drained: Mutex::new(Sinks::new(options)?),
@@ -129,21 +138,28 @@ impl AuditLog {
 
     /// How many records were lost since the log was made, because more came than could be drained.
     pub fn lost(&self) -> u64 {
-        self.0.lost_in_all.load(Ordering::Relaxed)
+        self.0.lost.load(Ordering::Relaxed)
     }
 
-    /// Makes a plugin known, so that records can refer to it.
+    /// Makes a plugin known, so that records can refer to it. One that was known before keeps its number.
     pub(crate) fn register(
         &self,
         plugin: &str,
+        digest: Digest,
         functions: impl Iterator<Item = impl AsRef<str>>,
     ) -> CallerId {
         let mut callers = self.0.callers.write();
-        callers.push(Caller {
-            plugin: plugin.into(),
-            functions: functions.map(|name| name.as_ref().into()).collect(),
+        let known = |caller: &Caller| caller.digest == digest && &*caller.plugin == plugin;
+        let place = callers.iter().position(known).unwrap_or_else(|| {
+            callers.push(Caller {
+                plugin: plugin.into(),
+                digest,
+                functions: functions.map(|name| name.as_ref().into()).collect(),
+                lost: AtomicU64::new(0),
+            });
+            callers.len() - 1
         });
-        CallerId(u32::try_from(callers.len() - 1).unwrap_or(u32::MAX))
+        CallerId(u32::try_from(place).unwrap_or(u32::MAX))
     }
 
     /// The moment, in the clock's own units.
@@ -152,31 +168,52 @@ impl AuditLog {
         self.0.clock.raw()
     }
 
-    /// Adds a record.
-    #[inline]
-    pub(crate) fn push(&self, entry: Entry) {
-        if self.0.queue.push(entry).is_err() {
-            self.0.lost.fetch_add(1, Ordering::Relaxed);
-            self.0.lost_in_all.fetch_add(1, Ordering::Relaxed);
+    /// Adds a record of calls that did nothing outside of the process.
+    pub(crate) fn push_inside(&self, entry: Entry) {
+        if let Err(entry) = self.0.inside.push(entry) {
+            self.lose(entry.caller);
+        }
+    }
+
+    /// Adds a record of a call that reached outside. It is not lost: if it has to, it waits.
+    pub(crate) fn push_outside(&self, entry: Entry) {
+        let mut refused = self.0.outside.push(entry).err();
+        while let Some(entry) = refused {
+            self.flush();
+            refused = self.0.outside.push(entry).err();
+        }
+    }
+
+    /// Counts a record of this plugin that there is no room for.
+    #[cold]
+    pub(crate) fn lose(&self, caller: CallerId) {
+        self.0.lost.fetch_add(1, Ordering::Relaxed);
+        if let Some(caller) = self.0.callers.read().get(caller.0 as usize) {
+            caller.lost.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
 
 impl Inner {
     fn drain(&self, sinks: &mut Sinks) {
-        let waiting = self.queue.len();
-        let lost = self.lost.swap(0, Ordering::Relaxed);
-        if waiting > 0 {
-            let clock = record::Moment::now(&self.clock);
-            let callers = self.callers.read();
-            // As many as there were: whoever pushes meanwhile does not keep us here.
-            for entry in std::iter::from_fn(|| self.queue.pop()).take(waiting) {
-                let caller = callers.get(entry.caller.0 as usize);
-                sinks.write(entry.into_record(&clock, caller));
-            }
+        let clock = record::Moment::now(&self.clock);
+        let callers = self.callers.read();
+        // As many as there were: whoever pushes meanwhile does not keep us here.
+        let waiting = |queue: &ArrayQueue<Entry>| -> Vec<Entry> {
+            (0..queue.len()).map_while(|_| queue.pop()).collect()
+        };
+        let mut entries = waiting(&self.inside);
+        entries.extend(waiting(&self.outside));
+        entries.sort_by_key(|entry| entry.started);
+        for entry in entries {
+            let caller = callers.get(entry.caller.0 as usize);
+            sinks.write(entry.into_record(&clock, caller));
         }
-        if lost > 0 {
-            sinks.write(AuditRecord::lost(lost));
+        for caller in callers.iter() {
+            let lost = caller.lost.swap(0, Ordering::Relaxed);
+            if lost > 0 {
+                sinks.write(AuditRecord::lost(caller, lost));
+            }
         }
         sinks.flush();
     }

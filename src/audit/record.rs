@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::{Caller, CallerId};
 use crate::capability::CapabilityKind;
 use crate::host::Status;
+use crate::module::Digest;
 
 /// In place of a function's number: the plugin was called for no function.
 pub(crate) const NO_FUNCTION: u32 = u32::MAX;
@@ -28,8 +29,28 @@ pub(crate) struct Entry {
     /// `None` for those that need none: `reply`, `close`.
     pub(crate) capability: Option<CapabilityKind>,
     pub(crate) target: CompactString,
+    pub(crate) calls: u64,
     pub(crate) bytes: u64,
     pub(crate) outcome: Outcome,
+}
+
+impl Entry {
+    /// Takes `other` in, a later call of the same instance, if both did the same with the same outcome.
+    #[inline]
+    pub(crate) fn merge(&mut self, other: &Self) -> bool {
+        let same = std::ptr::eq(self.operation, other.operation)
+            && self.outcome == other.outcome
+            && self.function == other.function
+            && self.capability == other.capability
+            && self.target == other.target;
+        if same {
+            // When it began, and the time of all calls together.
+            self.ended += other.ended - other.started;
+            self.calls += other.calls;
+            self.bytes += other.bytes;
+        }
+        same
+    }
 }
 
 /// What came of a host call.
@@ -58,14 +79,16 @@ impl Outcome {
     }
 }
 
-/// One host call.
+/// One host call, or several of one instance that did the same: see [`Self::calls`].
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct AuditRecord {
-    /// When it began.
+    /// When it began; the first of several.
     pub time: SystemTime,
-    /// The plugin.
+    /// The plugin, by the name that it gives itself.
     pub plugin: Arc<str>,
+    /// Which module that is.
+    pub digest: Option<Digest>,
     /// The SQL function that was running.
     pub function: Arc<str>,
     /// Number of the query in this process. Calls outside of a query have numbers of their own.
@@ -76,9 +99,12 @@ pub struct AuditRecord {
     pub capability: Option<CapabilityKind>,
     /// What was asked for: a table's name, a path, an address, a key. Secrets are redacted.
     pub target: CompactString,
-    /// Bytes that went in and came out.
+    /// How many calls this stands for: those within one call of the guest that do nothing outside of the process (clock, metrics, reads of a
+    /// table) and are the same in everything but bytes and time have one record together. Calls that reach outside have one each.
+    pub calls: u64,
+    /// Bytes that went in and came out, of all calls together.
     pub bytes: u64,
-    /// How long it took, in nanoseconds.
+    /// How long it took, in nanoseconds, all calls together.
     pub duration_ns: u64,
     /// What came of it.
     pub outcome: Outcome,
@@ -110,11 +136,13 @@ impl Entry {
             plugin: caller
                 .map(|caller| Arc::clone(&caller.plugin))
                 .unwrap_or_default(),
+            digest: caller.map(|caller| caller.digest),
             function: function.map(Arc::clone).unwrap_or_default(),
             query: self.query,
             operation: self.operation,
             capability: self.capability,
             target: self.target,
+            calls: self.calls,
             bytes: self.bytes,
             duration_ns: now.clock.delta_as_nanos(self.started, self.ended),
             outcome: self.outcome,
@@ -123,16 +151,18 @@ impl Entry {
 }
 
 impl AuditRecord {
-    /// What stands in place of records that were lost.
-    pub(super) fn lost(records: u64) -> Self {
+    /// What stands in place of records of a plugin that were lost.
+    pub(super) fn lost(caller: &Caller, records: u64) -> Self {
         Self {
             time: SystemTime::now(),
-            plugin: Arc::default(),
+            plugin: Arc::clone(&caller.plugin),
+            digest: Some(caller.digest),
             function: Arc::default(),
             query: 0,
             operation: "audit",
             capability: None,
             target: compact_str::format_compact!("{records} records"),
+            calls: 0,
             bytes: 0,
             duration_ns: 0,
             outcome: Outcome::Lost,
@@ -152,11 +182,13 @@ impl Serialize for AuditRecord {
         struct Line<'a> {
             time_ns: i64,
             plugin: &'a str,
+            digest: Option<String>,
             function: &'a str,
             query: u64,
             operation: &'a str,
             capability: Option<&'a str>,
             target: &'a str,
+            calls: u64,
             bytes: u64,
             duration_ns: u64,
             outcome: &'a str,
@@ -164,11 +196,13 @@ impl Serialize for AuditRecord {
         Line {
             time_ns: self.time_ns(),
             plugin: &self.plugin,
+            digest: self.digest.map(|digest| digest.to_string()),
             function: &self.function,
             query: self.query,
             operation: self.operation,
             capability: self.capability.map(CapabilityKind::name),
             target: &self.target,
+            calls: self.calls,
             bytes: self.bytes,
             duration_ns: self.duration_ns,
             outcome: self.outcome.name(),

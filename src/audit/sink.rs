@@ -105,6 +105,7 @@ fn trace(record: &AuditRecord) {
         query,
         operation,
         target,
+        calls,
         bytes,
         duration_ns,
         outcome,
@@ -115,13 +116,13 @@ fn trace(record: &AuditRecord) {
     match outcome {
         Outcome::Refused(Status::Denied) | Outcome::Trapped | Outcome::Lost => tracing::warn!(
             target: "wasmfusion::audit",
-            plugin = &**plugin, function = &**function, query, operation, capability, target = &**target, bytes, duration_ns,
+            plugin = &**plugin, function = &**function, query, operation, capability, target = &**target, calls, bytes, duration_ns,
             outcome = outcome_name,
             "host call"
         ),
         Outcome::Ok | Outcome::Refused(_) => tracing::info!(
             target: "wasmfusion::audit",
-            plugin = &**plugin, function = &**function, query, operation, capability, target = &**target, bytes, duration_ns,
+            plugin = &**plugin, function = &**function, query, operation, capability, target = &**target, calls, bytes, duration_ns,
             outcome = outcome_name,
             "host call"
         ),

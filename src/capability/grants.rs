@@ -93,7 +93,11 @@ impl Grants {
     /// Adds those of `others` that something of `requested` needs. What is granted to every plugin widens nothing for those that ask for less.
     pub(crate) fn add_needed(&mut self, others: &Self, requested: &[Capability]) {
         let needed = |other: &&Capability| requested.iter().any(|asked| other.covers(asked));
-        others.0.iter().filter(needed).for_each(|other| self.add(other.clone()));
+        others
+            .0
+            .iter()
+            .filter(needed)
+            .for_each(|other| self.add(other.clone()));
     }
 
     /// Those of `requested` that are not granted.

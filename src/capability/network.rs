@@ -41,6 +41,11 @@ impl NetworkPattern {
             return Err("the host is missing; write `host:443`".to_owned());
         }
         let hosts = if let Ok(net) = host.parse::<IpNet>() {
+            if matches!(net, IpNet::V6(net) if net.addr().to_ipv4_mapped().is_some()) {
+                return Err(format!(
+                    "`{host}` is a range of IPv4 addresses in IPv6 form; write it as IPv4, such as `10.0.0.0/8`"
+                ));
+            }
             Hosts::Addresses(net.trunc())
         } else if let Ok(address) = host.parse::<IpAddr>() {
             Hosts::Addresses(IpNet::from(address.to_canonical()))
@@ -48,6 +53,11 @@ impl NetworkPattern {
             if host.contains(['/', ':', '@', ' ', '%', '\\']) {
                 return Err(format!(
                     "`{host}` is neither a host's name nor an address nor a range of addresses such as `10.0.0.0/8`"
+                ));
+            }
+            if !host.is_ascii() {
+                return Err(format!(
+                    "`{host}` has letters beyond ASCII; write the name as it is in the DNS, such as `xn--bcher-kva.example`"
                 ));
             }
             let name = host.trim_end_matches('.').to_ascii_lowercase();

@@ -167,7 +167,9 @@ fn what_everybody_is_granted_widens_no_request() {
         .and_then(|grants| grants.grant("net:http:10.0.0.0/8:443"))
         .and_then(|grants| grants.grant("log"))
         .expect("capabilities");
-    let requested = ["net:http:api.example.com:443".parse().expect("a capability")];
+    let requested = ["net:http:api.example.com:443"
+        .parse()
+        .expect("a capability")];
     grants.add_needed(&everybodys, &requested);
     assert_eq!(grants.to_string(), "net:http:*:443");
     let permissions = Permissions::new(&requested, &grants);

@@ -3,14 +3,17 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use wasmfusion_abi::host::name;
 use wasmtime::Memory;
 
 use super::error::{HostError, Status};
 use super::gate::{Answer, Call, Refused};
 use super::handle::Handles;
 use super::plugin_host::PluginHost;
-use crate::audit::NO_FUNCTION;
+use crate::audit::{Collector, Entry, NO_FUNCTION, Outcome};
+use crate::capability::CapabilityKind;
 use crate::deadline::WatchHandle;
+use crate::instance::{Failure, MemoryMeter};
 use crate::limits::Limits;
 
 /// What host functions keep for one instance.
@@ -28,6 +31,7 @@ pub(crate) struct HostCalls {
     handles: Handles,
     reply: Vec<u8>,
     error: String,
+    records: Collector,
 }
 
 impl HostCalls {
@@ -37,7 +41,7 @@ impl HostCalls {
         query: u64,
         may_block: bool,
     ) -> Self {
-        let handles = Handles::new(limits.handles_max);
+        let handles = Handles::new(limits.handles_max, Arc::clone(&host));
         Self {
             host,
             limits,
@@ -49,6 +53,7 @@ impl HostCalls {
             handles,
             reply: Vec::new(),
             error: String::new(),
+            records: Collector::default(),
         }
     }
 
@@ -131,9 +136,52 @@ impl HostCalls {
         }
     }
 
-    pub(super) fn keep_reply(&mut self, bytes: &[u8]) {
+    /// Keeps a reply for which the guest has no room. What it takes belongs to the instance's memory.
+    pub(super) fn keep_reply(
+        &mut self,
+        bytes: &[u8],
+        meter: &mut MemoryMeter,
+    ) -> Result<(), HostError> {
         self.reply.clear();
+        let missing = bytes.len().saturating_sub(self.reply.capacity());
+        if missing > 0 {
+            meter.grow(missing).map_err(|failure| {
+                let reason = match failure {
+                    Failure::Limit { what, setting } => {
+                        format!("it {what}; raise `{setting}` if it needs more")
+                    }
+                    Failure::Account { reason, .. } => reason,
+                    _ => "there is no room".to_owned(),
+                };
+                let length = bytes.len();
+                HostError::new(
+                    Status::Limit,
+                    format!("the reply of {length} bytes cannot be kept: {reason}"),
+                )
+            })?;
+            self.reply.reserve_exact(bytes.len());
+        }
         self.reply.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    /// Leaves a record of a host call.
+    #[inline]
+    pub(super) fn record(&mut self, entry: Entry) {
+        if reaches_outside(&entry) {
+            self.end();
+            self.host.audit().push_outside(entry);
+        } else {
+            let host = &self.host;
+            self.records.add(entry, |entry| host.push_record(entry));
+        }
+    }
+
+    /// Says that the guest has returned: what it did can be read from here on.
+    #[inline]
+    pub(crate) fn end(&mut self) {
+        let host = &self.host;
+        self.records.flush(|entry| host.push_record(entry));
     }
 
     #[cold]
@@ -143,6 +191,27 @@ impl HostCalls {
         self.error.clear();
         self.error.push_str(&text[..cut]);
     }
+}
+
+impl Drop for HostCalls {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Whether a call did something outside of the process. Those that were refused did not.
+#[inline]
+fn reaches_outside(entry: &Entry) -> bool {
+    use CapabilityKind::{Exec, FsRead, FsWrite, NetConnect, NetHttp};
+    entry.outcome == Outcome::Ok
+        && match entry.capability {
+            Some(Exec | NetHttp) => true,
+            Some(NetConnect) => entry.operation == name::TCP_CONNECT,
+            Some(FsRead | FsWrite) => {
+                entry.operation == name::FILE_OPEN || entry.operation == name::FILE_REMOVE
+            }
+            _ => false,
+        }
 }
 
 /// `reply(out, capacity)`.

@@ -9,11 +9,22 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::error::{HostError, Status};
+use crate::module::Digest;
+
+/// Who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PluginId<'a> {
+    /// The name that the plugin gives itself. Two modules may give themselves the same.
+    pub name: &'a str,
+    /// Which module it is: to tell plugins apart that must not have the same tables.
+    pub digest: Digest,
+}
 
 /// Where plugins' tables and indexes come from. [`LocalContext`](super::LocalContext) is one that keeps them in files and in memory;
 /// who has a store of their own implements this for it.
 pub trait HostContext: fmt::Debug + Send + Sync {
-    /// The table of this name, as the plugin of this name sees it. `None` if there is none; `create` if it is to be written, so that one
+    /// The table of this name, as this plugin sees it. `None` if there is none; `create` if it is to be written, so that one
     /// that is not there may be made.
     ///
     /// # Errors
@@ -21,19 +32,19 @@ pub trait HostContext: fmt::Debug + Send + Sync {
     /// What the guest is told.
     fn table(
         &self,
-        plugin: &str,
+        plugin: PluginId<'_>,
         name: &str,
         create: bool,
     ) -> Result<Option<Arc<dyn KeyValueTable>>, HostError>;
 
-    /// The vector index of this name, as the plugin of this name sees it. `None` if there is none.
+    /// The vector index of this name, as this plugin sees it. `None` if there is none.
     ///
     /// # Errors
     ///
     /// What the guest is told.
     fn vector_index(
         &self,
-        plugin: &str,
+        plugin: PluginId<'_>,
         name: &str,
     ) -> Result<Option<Arc<dyn VectorIndex>>, HostError>;
 }
@@ -116,7 +127,7 @@ pub struct NoContext;
 impl HostContext for NoContext {
     fn table(
         &self,
-        _plugin: &str,
+        _plugin: PluginId<'_>,
         _name: &str,
         _create: bool,
     ) -> Result<Option<Arc<dyn KeyValueTable>>, HostError> {
@@ -125,7 +136,7 @@ impl HostContext for NoContext {
 
     fn vector_index(
         &self,
-        _plugin: &str,
+        _plugin: PluginId<'_>,
         _name: &str,
     ) -> Result<Option<Arc<dyn VectorIndex>>, HostError> {
         Ok(None)

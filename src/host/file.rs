@@ -69,18 +69,13 @@ impl FileRoots {
         Ok(Self { roots })
     }
 
-    /// Opens a file. `mode` is made of [`wasmfusion_abi::host::file`]; at most `write_bytes_max` bytes can be written to it.
+    /// Opens a file. `mode` is made of [`wasmfusion_abi::host::file`]; it can be written to up to a size of `size_max` bytes.
     ///
     /// # Errors
     ///
     /// `Invalid` for a path or mode that makes no sense, `Denied` for what was not granted and for what is no regular file, `NotFound`,
     /// and `Failed` with what the system said.
-    pub(crate) fn open(
-        &self,
-        path: &str,
-        mode: i32,
-        write_bytes_max: u64,
-    ) -> Result<OpenFile, HostError> {
+    pub(crate) fn open(&self, path: &str, mode: i32, size_max: u64) -> Result<OpenFile, HostError> {
         let path = GuestPath::parse(path)?;
         let mode = Mode::parse(mode)?;
         let (root, name) = self.find(&path, mode.read, mode.write)?;
@@ -118,7 +113,7 @@ impl FileRoots {
             opened.into_std(),
             path.text(),
             mode,
-            write_bytes_max,
+            size_max,
         ))
     }
 

@@ -9,7 +9,7 @@ use super::calls::HostCalls;
 use super::error::{HostError, Status};
 use crate::audit::{Entry, Outcome};
 use crate::capability::CapabilityKind;
-use crate::instance::HostState;
+use crate::instance::{HostState, MemoryMeter};
 use crate::memory::{GuestMemory, MemoryError};
 use crate::module::escape_cut;
 
@@ -19,6 +19,7 @@ const TARGET_BYTES_MAX: usize = 512;
 /// A host call under way.
 pub(super) struct Call<'a> {
     pub(super) calls: &'a mut HostCalls,
+    meter: &'a mut MemoryMeter,
     pub(super) memory: GuestMemory<'a>,
     record: Record,
 }
@@ -64,12 +65,13 @@ pub(super) fn enter(
         return Err(too_early(operation));
     };
     let (bytes, state) = memory.data_and_store_mut(caller);
-    let Some(calls) = state.host.as_deref_mut() else {
+    let Some((calls, meter)) = state.host_and_meter() else {
         return Err(too_early(operation));
     };
     let started = calls.host().audit().now();
     let mut call = Call {
         calls,
+        meter,
         memory: GuestMemory::new(bytes),
         record: Record {
             capability: capabilities.first().copied(),
@@ -93,19 +95,20 @@ pub(super) fn enter(
         Err(Refused::Memory(error)) => (Err(bad_argument(operation, &error)), Outcome::Trapped),
     };
     let Call { calls, record, .. } = call;
-    let audit = calls.host().audit();
-    audit.push(Entry {
+    let entry = Entry {
         started,
-        ended: audit.now(),
+        ended: calls.host().audit().now(),
         caller: calls.host().caller(),
         function: calls.function(),
         query: calls.query(),
         operation,
         capability: record.capability,
         target: record.target,
+        calls: 1,
         bytes: record.bytes,
         outcome,
-    });
+    };
+    calls.record(entry);
     result
 }
 
@@ -306,7 +309,7 @@ impl<'a> Call<'a> {
             let room = self.memory.slice_mut("reply", out, bytes.len(), 1)?;
             room.copy_from_slice(bytes);
         } else {
-            self.calls.keep_reply(bytes);
+            self.calls.keep_reply(bytes, self.meter)?;
         }
         Ok(bytes.len() as i64)
     }

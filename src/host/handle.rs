@@ -8,6 +8,7 @@ use super::context::{KeyValueTable, VectorIndex};
 use super::error::{HostError, Status};
 use super::file::OpenFile;
 use super::net::tcp::TcpConnection;
+use super::plugin_host::PluginHost;
 use crate::metrics::Series;
 
 /// Something that an instance has open.
@@ -43,6 +44,8 @@ pub(super) struct Handles {
     /// Those that are counted: metrics have a limit of their own.
     counted: usize,
     counted_max: usize,
+    /// Counts what all instances of the plugin have open.
+    host: Arc<PluginHost>,
 }
 
 impl Handle {
@@ -52,11 +55,12 @@ impl Handle {
 }
 
 impl Handles {
-    pub(super) fn new(counted_max: usize) -> Self {
+    pub(super) fn new(counted_max: usize, host: Arc<PluginHost>) -> Self {
         Self {
             open: Vec::new(),
             counted: 0,
             counted_max,
+            host,
         }
     }
 
@@ -78,6 +82,7 @@ impl Handles {
                     ),
                 ));
             }
+            self.host.count_opened()?;
             self.counted += 1;
         }
         let free = self.open.iter().position(Option::is_none);
@@ -117,8 +122,19 @@ impl Handles {
         let place = (number as usize).wrapping_sub(1);
         let handle = self.open.get_mut(place).and_then(Option::take);
         let handle = handle.ok_or_else(|| unknown(number))?;
-        self.counted -= usize::from(handle.is_counted());
+        if handle.is_counted() {
+            self.counted -= 1;
+            self.host.count_closed(1);
+        }
         Ok(())
+    }
+}
+
+impl Drop for Handles {
+    fn drop(&mut self) {
+        // Closed first, counted then: what is counted as closed is closed.
+        self.open.clear();
+        self.host.count_closed(self.counted);
     }
 }
 

@@ -22,7 +22,7 @@ mod process;
 mod store;
 
 pub(crate) use calls::HostCalls;
-pub use context::{HostContext, KeyValueTable, NoContext, VectorIndex, Visit};
+pub use context::{HostContext, KeyValueTable, NoContext, PluginId, VectorIndex, Visit};
 pub use error::{HostError, Status};
 pub(crate) use functions::{HostFunction, link};
 pub(crate) use plugin_host::{HostServices, PluginHost};

@@ -3,20 +3,22 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use governor::clock::QuantaClock;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 use quanta::Clock;
 
-use super::context::HostContext;
+use super::context::{HostContext, PluginId};
 use super::error::{HostError, Status};
 use super::file::FileRoots;
-use crate::audit::{AuditLog, CallerId};
+use super::net::LookupQuota;
+use crate::audit::{AuditLog, CallerId, Entry};
 use crate::capability::{CapabilityKind, Permissions};
-use crate::limits::Limits;
+use crate::compiled::CompiledModule;
 use crate::metrics::{MetricKind, Metrics, PluginMetrics, Series};
-use crate::module::Manifest;
+use crate::module::{Digest, Manifest};
 use crate::redact::Redactor;
 use crate::settings::{PluginSettings, Secret};
 
@@ -33,6 +35,7 @@ pub(crate) struct HostServices {
 /// What the host functions of one plugin work with.
 pub(crate) struct PluginHost {
     name: String,
+    digest: Digest,
     functions: Vec<String>,
     permissions: Permissions,
     /// The configuration as JSON: each key's value, and all of it.
@@ -43,9 +46,14 @@ pub(crate) struct PluginHost {
     services: HostServices,
     caller: CallerId,
     files: FileRoots,
+    lookups: LookupQuota,
     metrics: PluginMetrics,
     logs: Rate,
+    values: Rate,
     records: Rate,
+    /// What all instances have open.
+    open: AtomicUsize,
+    open_max: usize,
     clock: Clock,
     started: u64,
 }
@@ -63,10 +71,10 @@ impl PluginHost {
         permissions: Permissions,
         settings: &PluginSettings,
         secrets: BTreeMap<String, Secret>,
-        redactor: Arc<Redactor>,
-        limits: &Limits,
+        module: &CompiledModule,
         services: HostServices,
     ) -> Result<Self, String> {
+        let limits = module.limits();
         let config = settings.config.iter();
         let functions: Vec<String> = manifest.functions.iter().map(|f| f.name.clone()).collect();
         let clock = Clock::new();
@@ -76,23 +84,33 @@ impl PluginHost {
         )
         .map_err(|error| error.message().to_owned())?;
         Ok(Self {
-            caller: services.audit.register(&manifest.name, functions.iter()),
+            caller: services
+                .audit
+                .register(&manifest.name, module.digest(), functions.iter()),
             metrics: services
                 .metrics
                 .plugin(&manifest.name, limits.metric_series_max),
             permissions,
             files,
+            lookups: LookupQuota::default(),
             config: config
                 .map(|(key, value)| (key.clone(), value.to_string()))
                 .collect(),
             config_text: serde_json::Value::Object(settings.config.clone()).to_string(),
             name: manifest.name.clone(),
+            digest: module.digest(),
             functions,
             secrets,
-            redactor,
+            redactor: Arc::clone(module.redactor()),
             services,
             logs: Rate::new(limits.logs_per_second_max, "logs_per_second_max"),
-            records: Rate::new(limits.metrics_per_second_max, "metrics_per_second_max"),
+            values: Rate::new(limits.metrics_per_second_max, "metrics_per_second_max"),
+            records: Rate::new(
+                limits.audit_records_per_second_max,
+                "audit_records_per_second_max",
+            ),
+            open: AtomicUsize::new(0),
+            open_max: limits.plugin_handles_max,
             started: clock.raw(),
             clock,
         })
@@ -100,6 +118,14 @@ impl PluginHost {
 
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Who asks, for the context.
+    pub(super) fn id(&self) -> PluginId<'_> {
+        PluginId {
+            name: &self.name,
+            digest: self.digest,
+        }
     }
 
     /// The name of the function at `place` in the manifest; empty if there is none.
@@ -134,6 +160,11 @@ impl PluginHost {
 
     pub(super) fn files(&self) -> &FileRoots {
         &self.files
+    }
+
+    /// The lookups of names that it has under way, in all its instances.
+    pub(super) fn lookups(&self) -> &LookupQuota {
+        &self.lookups
     }
 
     pub(super) fn config_value(&self, key: &str) -> Option<&str> {
@@ -172,7 +203,34 @@ impl PluginHost {
     /// Why one more value must not be recorded now.
     #[inline]
     pub(super) fn drop_metric(&self) -> Option<HostError> {
-        self.records.check("values of metrics")
+        self.values.check("values of metrics")
+    }
+
+    /// Leaves a record of calls that did nothing outside of the process, or counts it as lost if there are too many.
+    pub(super) fn push_record(&self, entry: Entry) {
+        match self.records.allows() {
+            true => self.audit().push_inside(entry),
+            false => self.audit().lose(self.caller),
+        }
+    }
+
+    /// Counts one more thing that an instance opens.
+    pub(super) fn count_opened(&self) -> Result<(), HostError> {
+        let before = self.open.fetch_add(1, Ordering::Relaxed);
+        if before < self.open_max {
+            return Ok(());
+        }
+        self.count_closed(1);
+        Err(HostError::new(
+            Status::Limit,
+            format!(
+                "{before} things are open in all instances of the plugin, as many as may be; close some, or raise `plugin_handles_max`"
+            ),
+        ))
+    }
+
+    pub(super) fn count_closed(&self, things: usize) {
+        self.open.fetch_sub(things, Ordering::Relaxed);
     }
 }
 
@@ -188,10 +246,17 @@ impl Rate {
     }
 
     #[inline]
+    fn allows(&self) -> bool {
+        self.limiter
+            .as_ref()
+            .is_some_and(|limiter| limiter.check().is_ok())
+    }
+
+    #[inline]
     fn check(&self, what: &str) -> Option<HostError> {
-        match &self.limiter {
-            Some(limiter) if limiter.check().is_ok() => None,
-            _ => Some(self.exceeded(what)),
+        match self.allows() {
+            true => None,
+            false => Some(self.exceeded(what)),
         }
     }
 

@@ -28,15 +28,20 @@ pub(crate) struct PluginUsage {
 
 /// What the store holds: the limits of this instance, and what its host functions keep.
 pub(crate) struct HostState {
-    limits: Arc<Limits>,
-    usage: Arc<PluginUsage>,
+    pub(super) meter: MemoryMeter,
     table_elements: usize,
-    pub(super) memory_bytes: usize,
-    account: Option<Box<dyn MemoryAccount>>,
     /// The growth that was refused last: if the guest fails after that, this is why.
     pub(super) refused: Option<Failure>,
     /// There if the module imports host functions.
     pub(crate) host: Option<Box<HostCalls>>,
+}
+
+/// The memory of one instance, and what the host keeps for it.
+pub(crate) struct MemoryMeter {
+    limits: Arc<Limits>,
+    usage: Arc<PluginUsage>,
+    account: Option<Box<dyn MemoryAccount>>,
+    pub(super) bytes: usize,
 }
 
 impl HostState {
@@ -50,15 +55,17 @@ impl HostState {
         let others = usage.instances.fetch_add(1, Ordering::Relaxed);
         // From here on, dropping it takes the count back.
         let this = Self {
-            limits,
-            usage,
+            meter: MemoryMeter {
+                limits,
+                usage,
+                account,
+                bytes: 0,
+            },
             table_elements: 0,
-            memory_bytes: 0,
-            account,
             refused: None,
             host,
         };
-        match others < this.limits.plugin_instances_max {
+        match others < this.meter.limits.plugin_instances_max {
             true => Ok(this),
             false => Err(Failure::limit(
                 format!("found {others} instances of its plugin alive, as many as there may be"),
@@ -67,19 +74,22 @@ impl HostState {
         }
     }
 
-    /// Why memory may not grow by `bytes` to `desired`; takes the bytes otherwise.
-    fn grow(&self, bytes: usize, desired: usize) -> Result<(), Failure> {
-        let Limits {
-            memory_bytes_max,
-            plugin_memory_bytes_max,
-            ..
-        } = *self.limits;
-        if desired as u64 > memory_bytes_max {
-            return Err(Failure::limit(
-                format!("wanted {desired} bytes of memory, the limit is {memory_bytes_max}"),
-                "memory_bytes_max",
-            ));
-        }
+    /// What host functions keep, and who pays for it.
+    #[inline]
+    pub(crate) fn host_and_meter(&mut self) -> Option<(&mut HostCalls, &mut MemoryMeter)> {
+        let host = self.host.as_deref_mut()?;
+        Some((host, &mut self.meter))
+    }
+}
+
+impl MemoryMeter {
+    /// Takes `bytes` more.
+    ///
+    /// # Errors
+    ///
+    /// Why there is no room for them.
+    pub(crate) fn grow(&mut self, bytes: usize) -> Result<(), Failure> {
+        let plugin_memory_bytes_max = self.limits.plugin_memory_bytes_max;
         let before = self
             .usage
             .memory_bytes
@@ -92,13 +102,19 @@ impl HostState {
                 "plugin_memory_bytes_max",
             ),
             Some(account) => match account.try_grow(bytes) {
-                Ok(()) => return Ok(()),
+                Ok(()) => {
+                    self.bytes += bytes;
+                    return Ok(());
+                }
                 Err(reason) => Failure::Account {
                     wanted: bytes,
                     reason,
                 },
             },
-            None => return Ok(()),
+            None => {
+                self.bytes += bytes;
+                return Ok(());
+            }
         };
         self.usage
             .memory_bytes
@@ -107,16 +123,12 @@ impl HostState {
     }
 }
 
-impl Drop for HostState {
+impl Drop for MemoryMeter {
     fn drop(&mut self) {
-        let Self {
-            usage,
-            memory_bytes,
-            ..
-        } = self;
+        let Self { usage, bytes, .. } = self;
         usage
             .memory_bytes
-            .fetch_sub(*memory_bytes as u64, Ordering::Relaxed);
+            .fetch_sub(*bytes as u64, Ordering::Relaxed);
         usage.instances.fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -128,12 +140,18 @@ impl ResourceLimiter for HostState {
         desired: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        let bytes = desired.saturating_sub(current);
-        if let Err(refused) = self.grow(bytes, desired) {
+        let max = self.meter.limits.memory_bytes_max;
+        let grown = match desired as u64 > max {
+            true => Err(Failure::limit(
+                format!("wanted {desired} bytes of memory, the limit is {max}"),
+                "memory_bytes_max",
+            )),
+            false => self.meter.grow(desired.saturating_sub(current)),
+        };
+        if let Err(refused) = grown {
             self.refused = Some(refused);
             return Ok(false);
         }
-        self.memory_bytes += bytes;
         Ok(true)
     }
 
@@ -146,7 +164,7 @@ impl ResourceLimiter for HostState {
         let wanted = self
             .table_elements
             .saturating_add(desired.saturating_sub(current));
-        let max = self.limits.table_elements_max;
+        let max = self.meter.limits.table_elements_max;
         if wanted as u64 > max {
             self.refused = Some(Failure::limit(
                 format!("wanted tables of {wanted} elements, the limit is {max}"),

@@ -15,7 +15,7 @@ use wasmtime::{Memory, PoolConcurrencyLimitError, Store, TypedFunc, UpdateDeadli
 
 pub(crate) use failure::{Failure, Phase};
 pub(crate) use held::{Bound, Layout, Region, Values};
-pub(crate) use limiter::{HostState, MemoryAccount, PluginUsage};
+pub(crate) use limiter::{HostState, MemoryAccount, MemoryMeter, PluginUsage};
 
 use crate::compiled::CompiledModule;
 use crate::deadline::{Brake, Cancellation, Interruption, Watch, WatchPage};
@@ -230,7 +230,7 @@ impl Instance {
 
     /// Bytes of memory that the instance holds, the watch page included.
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.store.data().memory_bytes
+        self.store.data().meter.bytes
     }
 
     /// The host's region as it is.
@@ -402,6 +402,7 @@ impl Instance {
             store,
             calls,
             limits,
+            calls_host,
             ..
         } = self;
         if let Some(stop) = watch.is_over() {
@@ -418,7 +419,11 @@ impl Instance {
         let stack_bytes = limits.stack_bytes_max + HOST_STACK_BYTES;
         watch.start(phase.timeout_ms(limits));
         let result = stacker::maybe_grow(stack_bytes, stack_bytes * 2, || call(store, calls));
-        match (watch.finish(), result) {
+        let stopped = watch.finish();
+        if *calls_host && let Some(host) = &mut store.data_mut().host {
+            host.end();
+        }
+        match (stopped, result) {
             (None, Ok(result)) => Ok(result),
             (Some(stop), _) => {
                 self.spent = true;

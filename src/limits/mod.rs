@@ -53,7 +53,9 @@ pub struct Limits {
     pub host_call_bytes_max: usize,
     /// Largest number of things that an instance may have open: files, tables, connections.
     pub handles_max: usize,
-    /// Largest number of bytes that may be written through one opened file.
+    /// Largest number of things that all instances of one plugin may have open together.
+    pub plugin_handles_max: usize,
+    /// Largest size of a file that is written to, in bytes. How many files there are is for the patterns of the grants to say.
     pub file_bytes_max: u64,
     /// Longest log record, in bytes, fields included. The rest is cut.
     pub log_bytes_max: usize,
@@ -63,6 +65,9 @@ pub struct Limits {
     pub metric_series_max: usize,
     /// Largest number of values that one plugin may record in one second. What is more is dropped and counted.
     pub metrics_per_second_max: u32,
+    /// Largest number of records of the audit that one plugin may leave in one second of calls that do nothing outside of the process. Calls
+    /// that are the same have one record together; what is more is counted as lost.
+    pub audit_records_per_second_max: u32,
     /// Largest module file, in bytes.
     pub module_bytes_max: usize,
     /// Largest number of functions in a module.
@@ -101,11 +106,13 @@ impl Default for Limits {
             host_call_timeout_ms: 5_000,
             host_call_bytes_max: 16 << 20,
             handles_max: 64,
+            plugin_handles_max: 256,
             file_bytes_max: 64 << 20,
             log_bytes_max: 8 << 10,
             logs_per_second_max: 1_000,
             metric_series_max: 1_000,
             metrics_per_second_max: 10_000_000,
+            audit_records_per_second_max: 10_000,
             module_bytes_max: 32 << 20,
             module_functions_max: 50_000,
             module_function_bytes_max: 1 << 20,
@@ -146,11 +153,13 @@ const NAMES: &[Named] = names! {
     host_call_timeout_ms,
     host_call_bytes_max,
     handles_max,
+    plugin_handles_max,
     file_bytes_max,
     log_bytes_max,
     logs_per_second_max,
     metric_series_max,
     metrics_per_second_max,
+    audit_records_per_second_max,
     module_bytes_max,
     module_functions_max,
     module_function_bytes_max,

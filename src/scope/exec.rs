@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{Result, Statistics};
+use datafusion::common::{Result, Statistics, exec_datafusion_err};
 use datafusion::config::ConfigOptions;
 use datafusion::execution::{RecordBatchStream, SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::OrderingRequirements;
@@ -27,6 +27,7 @@ use datafusion::physical_plan::{
 };
 use futures::{Stream, StreamExt};
 use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 
 use super::StreamScope;
 use super::keys::{KeyScopes, KeysInUse};
@@ -316,28 +317,48 @@ impl WasmExec {
         let inner = StreamScope::enter(&mut scope, || self.inner.execute(partition, context))?;
         let stream = Box::pin(ScopedStream { scope, inner, keys });
         Ok(match Handle::try_current() {
-            Ok(handle) if self.may_block => beside(stream, handle),
+            Ok(handle) if self.may_block => beside(stream, handle)?,
             _ => stream,
         })
     }
 }
 
-/// Runs `stream` in a thread that may be kept waiting, so that it keeps none waiting that runs queries.
-fn beside(mut stream: SendableRecordBatchStream, handle: Handle) -> SendableRecordBatchStream {
-    let mut thread = RecordBatchReceiverStream::builder(stream.schema(), BATCHES_AHEAD);
-    let sender = thread.tx();
-    thread.spawn_blocking(move || {
-        handle.block_on(async {
-            while let Some(batch) = stream.next().await {
-                let failed = batch.is_err();
-                if sender.send(batch).await.is_err() || failed {
-                    break;
-                }
+/// Runs `stream` in a thread of its own that may be kept waiting, so that it keeps none waiting that runs queries. It is not one of the
+/// runtime's threads for that: they are few, a stream would hold one also while it waits for its input, and its input may need one.
+fn beside(
+    mut stream: SendableRecordBatchStream,
+    handle: Handle,
+) -> Result<SendableRecordBatchStream> {
+    let mut batches = RecordBatchReceiverStream::builder(stream.schema(), BATCHES_AHEAD);
+    let sender = batches.tx();
+    let (over, ended) = oneshot::channel();
+    let run = async move {
+        loop {
+            let batch = tokio::select! {
+                batch = stream.next() => batch,
+                () = sender.closed() => break,
+            };
+            let Some(batch) = batch else { break };
+            let failed = batch.is_err();
+            if sender.send(batch).await.is_err() || failed {
+                break;
             }
-        });
-        Ok(())
+        }
+    };
+    let work = move || {
+        handle.block_on(run);
+        // Nobody may be there any more.
+        let _ = over.send(());
+    };
+    std::thread::Builder::new()
+        .name("wasmfusion-blocking".into())
+        .spawn(work)
+        .map_err(|error| exec_datafusion_err!("no thread for functions that wait: {error}"))?;
+    batches.spawn(async move {
+        let panicked = |_| exec_datafusion_err!("the thread of a function that waits panicked");
+        ended.await.map_err(panicked)
     });
-    thread.build()
+    Ok(batches.build())
 }
 
 /// A stream that is polled with its scope at hand.

@@ -148,6 +148,10 @@ impl PluginSettings {
     ///
     /// If it is there and cannot be read or is wrong. The error names the file.
     pub fn beside(module: &Path) -> Result<Option<Self>, SettingsError> {
+        // `.` and the like name no file, nor one beside it.
+        if module.file_name().is_none() {
+            return Ok(None);
+        }
         let path = module.with_extension("toml");
         let named = |problem: String| SettingsError(format!("{}: {problem}", path.display()));
         let metadata = match path.metadata() {

@@ -133,6 +133,11 @@ fn audit(registry: &Registry) -> Result<RecordBatch> {
     batch([
         ("time", false, Arc::new(times.with_timezone("UTC"))),
         ("plugin", false, text(all().map(|r| &r.plugin))),
+        (
+            "digest",
+            true,
+            optional(all().map(|r| r.digest.map(|digest| digest.to_string()))),
+        ),
         ("function", false, text(all().map(|r| &r.function))),
         ("query", false, number(all().map(|r| r.query))),
         ("operation", false, text(all().map(|r| r.operation))),
@@ -142,6 +147,7 @@ fn audit(registry: &Registry) -> Result<RecordBatch> {
             optional(all().map(|r| r.capability.map(|kind| kind.name()))),
         ),
         ("target", false, text(all().map(|r| &r.target))),
+        ("calls", false, number(all().map(|r| r.calls))),
         ("bytes", false, number(all().map(|r| r.bytes))),
         ("duration_ns", false, number(all().map(|r| r.duration_ns))),
         ("outcome", false, text(all().map(|r| r.outcome.name()))),

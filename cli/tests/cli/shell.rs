@@ -261,6 +261,7 @@ fn help_and_version() {
             "memory_bytes_max=256m",
             "CREATE FUNCTION",
             "Exit codes",
+            "WASMFUSION_LOG",
         ],
     );
     assert_has(

@@ -8,6 +8,11 @@ use tempfile::TempDir;
 
 /// A plugin with the functions `answer` (alias `reply`), `forever` and `forever_in_planner`.
 pub const GOOD: &str = include_str!("../plugins/test.wat");
+/// A plugin with the function `chat`, which logs; and what it must be granted.
+pub const CHATTY: (&str, &str) = (
+    include_str!("../plugins/chatty.wat"),
+    "grants = [\"log\"]\n",
+);
 /// A module with an import that is not granted.
 pub const REFUSED: &str = include_str!("../plugins/refused.wat");
 
@@ -46,6 +51,7 @@ impl Place {
             .current_dir(self.path())
             .env("HOME", self.path())
             .env_remove("RUST_LOG")
+            .env_remove("WASMFUSION_LOG")
             .stdin(Stdio::null());
         command
     }

@@ -7,9 +7,6 @@ use std::os::unix::fs::FileExt as _;
 use super::Mode;
 use crate::host::error::{HostError, Status};
 
-/// Bytes that one call reads or writes at most.
-const CALL_BYTES_MAX: usize = 16 * 1024 * 1024;
-
 /// A regular file that was granted, at a position of its own.
 #[derive(Debug)]
 pub(crate) struct OpenFile {
@@ -18,17 +15,17 @@ pub(crate) struct OpenFile {
     path: String,
     mode: Mode,
     position: u64,
-    write_bytes_left: u64,
+    size_max: u64,
 }
 
 impl OpenFile {
-    pub(super) fn new(file: File, path: &str, mode: Mode, write_bytes_max: u64) -> Self {
+    pub(super) fn new(file: File, path: &str, mode: Mode, size_max: u64) -> Self {
         Self {
             file,
             path: path.to_owned(),
             mode,
             position: 0,
-            write_bytes_left: write_bytes_max,
+            size_max,
         }
     }
 
@@ -43,8 +40,7 @@ impl OpenFile {
         }
         // The system takes no range that ends behind this, although there is nothing to be read there.
         let before_last = (i64::MAX as u64).saturating_sub(self.position);
-        let length = buf.len().min(CALL_BYTES_MAX);
-        let length = usize::try_from(before_last).map_or(length, |most| length.min(most));
+        let length = usize::try_from(before_last).map_or(buf.len(), |most| buf.len().min(most));
         let buf = buf.get_mut(..length).unwrap_or_default();
         loop {
             match self.file.read_at(buf, self.position) {
@@ -58,11 +54,11 @@ impl OpenFile {
         }
     }
 
-    /// Writes all of it. What is skipped behind the end counts as if it was written.
+    /// Writes all of it.
     ///
     /// # Errors
     ///
-    /// `Invalid` if it was not opened to write, `Limit` if that is more than may be written, and `Failed` with what the system said, for
+    /// `Invalid` if it was not opened to write, `Limit` if the file would become larger than it may be, and `Failed` with what the system said, for
     /// example that the disk is full. Part of it may have been written then.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), HostError> {
         if !self.mode.write {
@@ -71,29 +67,27 @@ impl OpenFile {
         if bytes.is_empty() {
             return Ok(());
         }
-        let size = self.size()?;
         let start = if self.mode.append {
-            size
+            self.size()?
         } else {
             self.position
         };
         let length = bytes.len() as u64;
-        let needed = start.saturating_sub(size).saturating_add(length);
-        if bytes.len() > CALL_BYTES_MAX || needed > self.write_bytes_left {
+        let end = start.saturating_add(length);
+        if end > self.size_max {
             let message = format!(
-                "{needed} bytes cannot be written to {:?}: {} are left of what this file may grow by, and {CALL_BYTES_MAX} are possible at once",
-                self.path, self.write_bytes_left
+                "{:?} would have {end} bytes, at most {} are possible; raise `file_bytes_max` if it needs more",
+                self.path, self.size_max
             );
             return Err(HostError::new(Status::Limit, message));
         }
-        self.write_bytes_left -= needed;
         let written = if self.mode.append {
             self.file.write_all(bytes)
         } else {
             self.file.write_all_at(bytes, start)
         };
         written.map_err(|e| self.failed("written", &e))?;
-        self.position = start.saturating_add(length);
+        self.position = end;
         Ok(())
     }
 

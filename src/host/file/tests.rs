@@ -196,37 +196,34 @@ fn modes_that_make_no_sense_are_refused() {
 }
 
 #[test]
-fn no_file_grows_by_more_than_it_may() {
+fn no_file_becomes_larger_than_it_may() {
     let folder = folder();
     let roots = roots(&folder, &[], &["data/**"]);
     let path = at(&folder, "data/a.csv");
     let mut file = roots.open(&path, WRITE, 10).unwrap();
     file.write(b"12345678").unwrap();
-    assert_fails(Status::Limit, "2 are left", file.write(b"abc"));
+    assert_fails(Status::Limit, "would have 11 bytes", file.write(b"abc"));
     file.write(b"ab").unwrap();
     file.write(b"").unwrap();
+    assert_fails(Status::Limit, "file_bytes_max", file.write(b"x"));
+    // What is there can be written over.
     file.seek(0).unwrap();
-    assert_fails(Status::Limit, "0 are left", file.write(b"x"));
-    assert_eq!(fs::read_to_string(&path).unwrap(), "12345678ab");
+    file.write(b"x").unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "x2345678ab");
 
-    // A hole counts as well.
-    let mut file = roots.open(&path, WRITE, 10).unwrap();
+    // A hole counts as well, and opening it again gives nothing more.
+    let mut file = roots.open(&path, WRITE, 20).unwrap();
     for position in [20, 1 << 40, i64::MAX] {
         file.seek(position).unwrap();
-        assert_fails(Status::Limit, "10 are left", file.write(b"x"));
+        assert_fails(Status::Limit, "at most 20", file.write(b"x"));
     }
     file.seek(15).unwrap();
     file.write(b"x").unwrap();
-    assert_fails(Status::Limit, "4 are left", file.write(b"12345"));
-    assert_eq!(file.size().unwrap(), 16);
-
-    let mut file = roots.open(&path, WRITE | APPEND, 3).unwrap();
-    file.write(b"abc").unwrap();
-    assert_fails(Status::Limit, "0 are left", file.write(b"d"));
-
-    let much = vec![0; 17 << 20];
-    let mut file = roots.open(&path, WRITE, u64::MAX).unwrap();
-    assert_fails(Status::Limit, "at once", file.write(&much));
+    assert_fails(Status::Limit, "would have 21 bytes", file.write(b"12345"));
+    let mut file = roots.open(&path, WRITE | APPEND, 20).unwrap();
+    file.write(b"1234").unwrap();
+    assert_fails(Status::Limit, "would have 21 bytes", file.write(b"5"));
+    assert_eq!(file.size().unwrap(), 20);
 }
 
 #[test]

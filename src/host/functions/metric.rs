@@ -41,8 +41,11 @@ pub(super) fn open(
     let mut shown = Vec::new();
     for (label, value) in call.pairs("labels", labels, label_count, LABELS_MAX, TEXT_BYTES_MAX)? {
         check_name("label", &label)?;
-        let value = host.redactor().redact(&value);
-        shown.push((label.into_string(), crate::module::escape(&value)));
+        let (label, value) = (
+            host.redactor().redact(&label),
+            host.redactor().redact(&value),
+        );
+        shown.push((label.into_owned(), crate::module::escape(&value)));
     }
     let series = host.series(kind, &host.redactor().redact(&name), shown)?;
     Ok(call.calls.handles().open(Handle::Metric(series))?)

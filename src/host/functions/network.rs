@@ -47,6 +47,7 @@ pub(super) fn bounds(call: &Call<'_>, timeout_ms: u32, redirects_max: u32) -> Bo
         deadline: deadline(call, timeout_ms),
         bytes_max: call.calls.limits().host_call_bytes_max,
         redirects_max,
+        lookups: call.calls.host().lookups().clone(),
         cancelled: call.calls.cancelled(),
     }
 }

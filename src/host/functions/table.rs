@@ -33,7 +33,7 @@ pub(super) fn open(call: &mut Call<'_>, name: u32, length: u32, mode: i32) -> An
         call.require(CapabilityKind::TableWrite, &name)?;
     }
     let host = Arc::clone(call.calls.host());
-    let table = host.context().table(host.name(), &name, write)?;
+    let table = host.context().table(host.id(), &name, write)?;
     let table = table.ok_or_else(|| {
         HostError::new(
             Status::NotFound,

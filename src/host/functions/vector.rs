@@ -16,7 +16,7 @@ pub(super) fn open(call: &mut Call<'_>, name: u32, length: u32) -> Answer {
     let name = call.text("name", name, length, NAME_BYTES_MAX)?;
     call.require(CapabilityKind::VectorSearch, &name)?;
     let host = Arc::clone(call.calls.host());
-    let index = host.context().vector_index(host.name(), &name)?;
+    let index = host.context().vector_index(host.id(), &name)?;
     let index = index.ok_or_else(|| {
         HostError::new(
             Status::NotFound,

@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use url::Host;
 
+pub(crate) use self::resolve::LookupQuota;
 use super::error::{HostError, Status};
 
 /// How long anything waits before it looks again whether it was cancelled.
@@ -37,7 +38,7 @@ pub(crate) trait NetPolicy: Send + Sync {
     fn allows_address(&self, address: IpAddr, port: u16) -> bool;
 }
 
-/// How much time and how many bytes something over the network may take.
+/// How much time, how many bytes and how many lookups something over the network may take.
 #[derive(Clone)]
 pub(crate) struct Bounds {
     /// When it has to be over.
@@ -46,6 +47,8 @@ pub(crate) struct Bounds {
     pub(crate) bytes_max: usize,
     /// Redirects that are followed. With 0 the guest gets the redirect itself.
     pub(crate) redirects_max: u32,
+    /// The lookups of names that its plugin has under way.
+    pub(crate) lookups: LookupQuota,
     /// Whether nobody waits for it any more. Asked every 50 ms, from the thread that waits.
     pub(crate) cancelled: Arc<dyn Fn() -> bool + Send + Sync>,
 }
@@ -77,12 +80,14 @@ impl fmt::Debug for Bounds {
             deadline,
             bytes_max,
             redirects_max,
+            lookups,
             cancelled: _,
         } = self;
         f.debug_struct("Bounds")
             .field("deadline", deadline)
             .field("bytes_max", bytes_max)
             .field("redirects_max", redirects_max)
+            .field("lookups", lookups)
             .finish_non_exhaustive()
     }
 }

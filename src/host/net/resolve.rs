@@ -26,6 +26,9 @@ const ADDRESSES_MAX: usize = 16;
 /// Lookups that run at the same time; others wait for them.
 const LOOKUPS_MAX: usize = 64;
 
+/// Lookups of one plugin that run at the same time; its others wait for them.
+const LOOKUPS_OF_PLUGIN_MAX: usize = 8;
+
 /// How long a lookup waits before it looks again whether it may begin.
 const PLACE_SLICE: Duration = Duration::from_millis(5);
 
@@ -54,7 +57,12 @@ pub(super) trait Resolver: Send + Sync {
     fn addresses(&self, name: &str) -> io::Result<Vec<IpAddr>>;
 }
 
-/// Lookups, each in a thread of its own: a resolver cannot be interrupted, so that thread stays with it when nobody waits any more.
+/// The lookups of one plugin that are under way. Clones count together.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LookupQuota(Arc<AtomicUsize>);
+
+/// Lookups, each in a thread of its own: a resolver cannot be interrupted, so that thread stays with it when nobody waits any more. It
+/// keeps its places until it ends, so that a plugin whose lookups hang runs out of its own before it takes those of others.
 #[derive(Clone)]
 pub(super) struct Lookups {
     resolver: Arc<dyn Resolver>,
@@ -77,13 +85,17 @@ impl Lookups {
 
     /// All addresses of a name.
     fn addresses(&self, name: &str, bounds: &Bounds) -> Result<Vec<IpAddr>, HostError> {
-        let place = loop {
-            let left = bounds.remaining()?;
-            match Place::take(&self.under_way) {
-                Some(place) => break place,
-                None => thread::sleep(left.min(PLACE_SLICE)),
+        let of_plugin = Place::wait(&bounds.lookups.0, LOOKUPS_OF_PLUGIN_MAX, bounds, |over| {
+            if (bounds.cancelled)() {
+                return over;
             }
-        };
+            let message = format!(
+                "{name} was not looked up: {LOOKUPS_OF_PLUGIN_MAX} lookups of this plugin are under way, which are all that it may \
+                 have, and none of them ended in time; ask for fewer names at once, or again later"
+            );
+            HostError::new(Status::Limit, message)
+        })?;
+        let of_all = Place::wait(&self.under_way, LOOKUPS_MAX, bounds, |over| over)?;
         let failed = |e: io::Error| {
             let message = format!("{name} cannot be looked up: {e}");
             HostError::new(Status::Failed, message)
@@ -94,7 +106,7 @@ impl Lookups {
         thread::Builder::new()
             .name("wasmfusion-lookup".into())
             .spawn(move || {
-                let _place = place;
+                let _places = (of_plugin, of_all);
                 // Nobody may be waiting any more.
                 let _ = sender.send(resolver.addresses(&owned));
             })
@@ -125,7 +137,8 @@ impl Resolver for SystemResolver {
 ///
 /// # Errors
 ///
-/// `Denied` if the policy does not allow the host or any of its addresses; `Failed` if the name cannot be resolved; `Timeout`.
+/// `Denied` if the policy does not allow the host or any of its addresses; `Failed` if the name cannot be resolved; `Limit` if the
+/// plugin has too many lookups under way until the time is over; `Timeout`.
 pub(super) fn resolve(
     target: Target,
     lookups: &Lookups,
@@ -167,13 +180,30 @@ pub(super) fn resolve(
     Ok(CheckedAddresses { target, addresses })
 }
 
-/// The right to one of [`LOOKUPS_MAX`] lookups.
+/// The right to one lookup of so many. It is given back when this is dropped.
 struct Place(Arc<AtomicUsize>);
 
 impl Place {
-    fn take(under_way: &Arc<AtomicUsize>) -> Option<Self> {
+    /// Waits for one of `max` places. `none` makes the error if all of them were taken until the time was over.
+    fn wait(
+        under_way: &Arc<AtomicUsize>,
+        max: usize,
+        bounds: &Bounds,
+        none: impl Fn(HostError) -> HostError,
+    ) -> Result<Self, HostError> {
+        let mut left = bounds.remaining()?;
+        loop {
+            if let Some(place) = Self::take(under_way, max) {
+                return Ok(place);
+            }
+            thread::sleep(left.min(PLACE_SLICE));
+            left = bounds.remaining().map_err(&none)?;
+        }
+    }
+
+    fn take(under_way: &Arc<AtomicUsize>, max: usize) -> Option<Self> {
         let taken = under_way.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| {
-            (n < LOOKUPS_MAX).then_some(n + 1)
+            (n < max).then_some(n + 1)
         });
         taken.ok().map(|_| Self(Arc::clone(under_way)))
     }

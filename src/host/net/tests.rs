@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use super::resolve::{Lookups, Resolver};
-use super::{Bounds, NetPolicy, Target, shown};
+use super::{Bounds, LookupQuota, NetPolicy, Target, shown};
 use crate::host::error::{HostError, Status};
 
 /// Allows every host and no address that is not public.
@@ -46,6 +46,7 @@ pub(super) fn bounds() -> Bounds {
         deadline: Instant::now() + Duration::from_secs(20),
         bytes_max: 1 << 20,
         redirects_max: 5,
+        lookups: LookupQuota::default(),
         cancelled: Arc::new(|| false),
     }
 }

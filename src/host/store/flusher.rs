@@ -1,5 +1,7 @@
 //! The thread that has writes written to the disk, some time after the first of them.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -14,6 +16,8 @@ const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
 pub(super) struct Flusher {
     /// There until it is dropped, which ends the thread.
     wake: Option<SyncSender<()>>,
+    /// Whether the next flush is not to wait for its time.
+    now: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -23,13 +27,23 @@ impl Flusher {
         flush: impl Fn() -> Result<(), HostError> + Send + 'static,
     ) -> std::io::Result<Self> {
         let (wake, woken) = sync_channel(1);
+        let now = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&now);
         let thread = std::thread::Builder::new()
             .name("plugin tables".to_owned())
-            .spawn(move || run(&woken, flush))?;
+            .spawn(move || run(&woken, &seen, flush))?;
         Ok(Self {
             wake: Some(wake),
+            now,
             thread: Some(thread),
         })
+    }
+
+    /// Says that there is so much to flush that it cannot wait.
+    pub(super) fn wake_now(&self) {
+        // Before it is woken, or it would not look.
+        self.now.store(true, Ordering::Release);
+        self.wake();
     }
 
     /// Says that there is something to flush.
@@ -52,10 +66,10 @@ impl Drop for Flusher {
     }
 }
 
-fn run(woken: &Receiver<()>, flush: impl Fn() -> Result<(), HostError>) {
+fn run(woken: &Receiver<()>, now: &AtomicBool, flush: impl Fn() -> Result<(), HostError>) {
     while woken.recv().is_ok() {
         loop {
-            if wait(woken).is_err() {
+            if wait(woken, now).is_err() {
                 return;
             }
             let Err(error) = flush() else {
@@ -66,10 +80,12 @@ fn run(woken: &Receiver<()>, flush: impl Fn() -> Result<(), HostError>) {
     }
 }
 
-/// Waits for the interval. An error if the flusher is dropped.
-fn wait(woken: &Receiver<()>) -> Result<(), RecvTimeoutError> {
+/// Waits for the interval, or until it must not wait. An error if the flusher is dropped.
+fn wait(woken: &Receiver<()>, now: &AtomicBool) -> Result<(), RecvTimeoutError> {
     let start = Instant::now();
-    while let Some(left) = FLUSH_INTERVAL.checked_sub(start.elapsed()) {
+    while !now.swap(false, Ordering::AcqRel)
+        && let Some(left) = FLUSH_INTERVAL.checked_sub(start.elapsed())
+    {
         match woken.recv_timeout(left) {
             Ok(()) => {}
             Err(RecvTimeoutError::Timeout) => return Ok(()),
@@ -81,8 +97,7 @@ fn wait(woken: &Receiver<()>) -> Result<(), RecvTimeoutError> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::sync::atomic::AtomicU32;
 
     use super::*;
     use crate::host::error::Status;
@@ -102,5 +117,23 @@ mod tests {
         drop(flusher);
         // Once in vain, once for the first wake, and perhaps once for the second.
         assert!((2..=3).contains(&tries.load(Ordering::Relaxed)));
+    }
+
+    #[test]
+    fn what_cannot_wait_is_flushed_at_once() {
+        let (flushed, flushes) = std::sync::mpsc::channel();
+        let flusher = Flusher::start(move || {
+            let _ = flushed.send(Instant::now());
+            Ok(())
+        })
+        .unwrap();
+        let start = Instant::now();
+        flusher.wake();
+        flusher.wake_now();
+        assert!(flushes.recv().unwrap() - start < FLUSH_INTERVAL / 2);
+        // Only that one.
+        let start = Instant::now();
+        flusher.wake();
+        assert!(flushes.recv().unwrap() - start > FLUSH_INTERVAL / 2);
     }
 }

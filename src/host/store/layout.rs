@@ -9,7 +9,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use redb::{TableDefinition, WriteTransaction};
+use redb::TableDefinition;
 
 use super::limits::{Figure, StoreLimits};
 use crate::host::error::{HostError, Status};
@@ -82,18 +82,6 @@ pub(super) fn check_sizes(limits: &StoreLimits, table: u64, all: u64) -> Result<
         "table_bytes_max",
     )?;
     figure("the store", all, limits.store_bytes_max, "store_bytes_max")
-}
-
-/// Writes the sizes that differ from what the database says.
-pub(super) fn write_sizes<'a>(
-    txn: &WriteTransaction,
-    changed: impl Iterator<Item = (&'a str, u64)>,
-) -> Result<(), redb::Error> {
-    let mut sizes = txn.open_table(SIZES)?;
-    for (name, bytes) in changed {
-        sizes.insert(name, bytes)?;
-    }
-    Ok(())
 }
 
 /// Runs something of redb's. It checks what it reads, but a file is foreign input: should it panic over one, that ends the call and

@@ -24,6 +24,10 @@ pub struct StoreLimits {
     pub tables_max: u64,
     /// All tables together, counted as for one. 1 GiB by default. A file can be larger by what its pages leave empty.
     pub store_bytes_max: u64,
+    /// What is not in the file yet and takes memory, in bytes: each key that was written counts as in a table, and 112 more. 256 MiB by
+    /// default. Where a disk is so slow that there would be more, writes are refused until it has caught up: what runs a query does not
+    /// wait for a disk.
+    pub unsaved_bytes_max: u64,
 }
 
 impl StoreLimits {
@@ -39,6 +43,7 @@ impl Default for StoreLimits {
             table_bytes_max: 256 << 20,
             tables_max: 1_000,
             store_bytes_max: 1 << 30,
+            unsaved_bytes_max: 256 << 20,
         }
     }
 }

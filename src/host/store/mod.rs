@@ -13,9 +13,10 @@ use parking_lot::{Mutex, RwLock};
 
 use self::redb::Store;
 use self::table::StoredTable;
-use super::context::{HostContext, KeyValueTable, VectorIndex};
+use super::context::{HostContext, KeyValueTable, PluginId, VectorIndex};
 use super::error::{HostError, Status};
 
+mod batch;
 mod cells;
 mod error;
 mod flusher;
@@ -42,6 +43,10 @@ pub use self::snapshot::SnapshotTable;
 /// With [`open`](Self::open), what plugins write lasts. A write is on the disk about one second later, or as soon as
 /// [`flush`](Self::flush) has returned or the last clone is gone. A process that is killed loses at most what was written in that second;
 /// the file can be read all the same, and has each write wholly or not at all, in their order.
+///
+/// Plugins never wait for the disk. Where it is too slow for what they write, writes are refused as soon as
+/// [`unsaved_bytes_max`](StoreLimits::unsaved_bytes_max) wait for it. Where it fails, what was taken stays in memory, can be read, and is
+/// tried again every second; until that succeeds, writes are refused with what went wrong.
 ///
 /// ```ignore
 /// let context = LocalContext::open("plugins.redb")?;
@@ -134,11 +139,12 @@ impl LocalContext {
         self.0.indexes.write().remove(name).is_some()
     }
 
-    /// Removes what plugins have written under this name, for good; whether there was something.
+    /// Removes what plugins have written under this name, for good; whether there was something. Takes milliseconds: in async code, use
+    /// `spawn_blocking`.
     ///
     /// # Errors
     ///
-    /// If the file cannot be written.
+    /// If the file cannot be written. Plugins see nothing of it any more even so, and its removal is tried again.
     pub fn delete_stored(&self, name: &str) -> Result<bool, StoreError> {
         let Some(store) = self.stored() else {
             return Ok(false);
@@ -203,7 +209,7 @@ impl fmt::Debug for LocalContext {
 impl HostContext for LocalContext {
     fn table(
         &self,
-        _plugin: &str,
+        _plugin: PluginId<'_>,
         name: &str,
         create: bool,
     ) -> Result<Option<Arc<dyn KeyValueTable>>, HostError> {
@@ -224,7 +230,7 @@ impl HostContext for LocalContext {
 
     fn vector_index(
         &self,
-        _plugin: &str,
+        _plugin: PluginId<'_>,
         name: &str,
     ) -> Result<Option<Arc<dyn VectorIndex>>, HostError> {
         check_name(name).map_err(invalid)?;

@@ -1,66 +1,100 @@
 //! The tables that plugins write: one redb database, in a file or in memory, and its tables as guests see them.
 //!
-//! A write is seen by all at once, but is not written to the disk at once: that would take milliseconds each. A thread does so for all
-//! that were written, one second after the first of them ([`Flusher`]); [`Store::flush`] and dropping the store do so too, and so does a
-//! write when [`FLUSH_WRITES_MAX`] or [`FLUSH_BYTES_MAX`] wait. So a process that is killed, or a machine that loses power, loses what
-//! was written in about the last second, never a part of a write, and never a write without losing those after it. The file can be
-//! read after that.
+//! A write is seen by all at once, but is not written to the disk at once: that would take milliseconds each. It goes into a [`Batch`] in
+//! memory, and a thread writes the batch into the database, one second after the first write in it or when it is large ([`Flusher`]);
+//! [`Store::flush`] and dropping the store do so too. So a process that is killed, or a machine that loses power, loses what was written
+//! in about the last second, never a part of a batch, and never a batch without losing those after it. The file can be read after that.
 //!
-//! Which tables there are and how large they are is kept in memory and written with each flush: a put changes one tree.
+//! What must stay true, so that no thread of queries waits for the disk:
+//!
+//! - **Who holds the lock of [`State`] touches memory only.** A batch that is written stays readable as `in_flight`, and leaves it under the
+//!   same lock under which `stored` becomes what has it.
+//! - **Only who holds `committing` writes into the database or begins to read it**: both can wait for the disk in there. Everybody else
+//!   reads `stored`, which was begun after the last commit, and reads of which wait for nobody.
+//! - **A batch leaves `in_flight` when it is in the database and never otherwise.** One whose commit has failed is written again before
+//!   anything else is; a batch that is written twice is the same as once. Until a commit succeeds, writes are refused with what went wrong.
+//! - **What is not in the database is bounded** by [`StoreLimits::unsaved_bytes_max`]. Writes beyond that are refused, and do not wait.
+//!
+//! In memory there is no disk to wait for and no thread: who fills a batch writes it.
+//!
+//! Which tables there are and how large they are is kept in memory and written with each batch.
 
 use std::collections::BTreeMap;
+use std::io;
+use std::mem;
 use std::path::Path;
 use std::sync::Arc;
+#[cfg(test)]
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use parking_lot::Mutex;
-use redb::{Database, Durability, ReadableDatabase, TableError, WriteTransaction};
+use bytes::Bytes;
+use parking_lot::{Mutex, MutexGuard};
+use redb::{Database, ReadTransaction, ReadableDatabase};
 
+use super::batch::{Batch, Keys, Part, look_up};
 use super::error::StoreError;
 use super::flusher::Flusher;
 use super::layout::{
-    SIZES, check_entry, check_sizes, data, entry_bytes, failed, guarded, stored_name, write_sizes,
+    SIZES, check_entry, check_sizes, data, entry_bytes, failed, guarded, stored_name,
 };
 use super::limits::{Figure, StoreLimits};
-use super::open;
-use crate::host::error::HostError;
+use super::open::{self, Sizes};
+use crate::host::error::{HostError, Status};
 
-/// How many writes may wait until they are on the disk.
-const FLUSH_WRITES_MAX: u64 = 10_000;
-/// How many bytes of writes may wait until they are on the disk. They are in memory until then, and so is what they have replaced, which
-/// is why a store in memory flushes too.
+/// How many changes a batch may have before it is written without waiting for more.
+const FLUSH_CHANGES_MAX: u64 = 10_000;
+/// How many bytes a batch may have before it is written without waiting for more.
 const FLUSH_BYTES_MAX: u64 = 16 << 20;
+/// How many changes of the newest batch a scan copies at a time.
+const PART_CHANGES: usize = 128;
 
 /// One database. Dropping it writes what was not yet written, and has closed the file when it returns.
 #[derive(Debug)]
 pub(super) struct Store {
     shared: Option<Arc<Shared>>,
+    /// There is none in memory.
     flusher: Option<Flusher>,
 }
 
 #[derive(Debug)]
 pub(super) struct Shared {
+    // It reads the database, so it is dropped first.
+    state: Mutex<State>,
     database: Database,
     limits: StoreLimits,
-    state: Mutex<State>,
+    /// Held by who writes into the database.
+    committing: Mutex<()>,
+    /// Whether commits fail.
+    #[cfg(test)]
+    failing: AtomicBool,
 }
 
-/// What is known of the tables, and whoever holds the lock on it may write.
-#[derive(Debug, Default)]
+/// What is known of the tables, and what is not in the database yet.
+#[derive(Debug)]
 struct State {
-    tables: BTreeMap<String, Size>,
+    /// Sizes of the tables, in bytes.
+    tables: BTreeMap<String, u64>,
     /// Size of all tables together, in bytes.
     bytes: u64,
-    /// Writes since the last flush.
-    pending: u64,
-    /// Their size, in bytes.
-    pending_bytes: u64,
+    /// What was written since the last batch was sent off.
+    newest: Batch,
+    /// What is being written into the database, or could not be.
+    in_flight: Option<Arc<Batch>>,
+    /// The database without these two.
+    stored: Arc<ReadTransaction>,
+    /// How often `stored` has changed.
+    commits: u64,
+    /// Why the last commit failed, if it did.
+    failure: Option<HostError>,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-struct Size {
-    bytes: u64,
-    /// Whether it differs from what the database says.
-    changed: bool,
+/// That something was written.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Written {
+    /// Whether it is the first of its batch.
+    first: bool,
+    /// Whether its batch is large enough to be written.
+    full: bool,
 }
 
 impl Store {
@@ -69,11 +103,7 @@ impl Store {
         let database = open::in_memory()
             .map_err(|error| failed(&format!("no memory for tables of plugins: {error}")))?;
         Ok(Self {
-            shared: Some(Arc::new(Shared {
-                database,
-                limits,
-                state: Mutex::default(),
-            })),
+            shared: Some(Arc::new(Shared::new(database, Sizes::new(), limits)?)),
             flusher: None,
         })
     }
@@ -81,30 +111,22 @@ impl Store {
     /// A store in a file, which is made if it is not there.
     pub(super) fn open(path: &Path, limits: StoreLimits) -> Result<Self, StoreError> {
         let (database, sizes) = open::open(path)?;
-        let bytes = sizes.values().fold(0u64, |sum, &b| sum.saturating_add(b));
-        let tables = sizes
-            .into_iter()
-            .map(|(name, bytes)| {
-                let changed = false;
-                (name, Size { bytes, changed })
-            })
-            .collect();
-        let state = State {
-            tables,
-            bytes,
-            ..State::default()
-        };
-        let shared = Arc::new(Shared {
-            database,
-            limits,
-            state: Mutex::new(state),
-        });
-        let flushed = Arc::clone(&shared);
-        let flush = move || flushed.flush(&mut flushed.state.lock());
-        let flusher = Flusher::start(flush).map_err(|source| StoreError::Io {
+        Self::lasting(database, sizes, limits).map_err(|source| StoreError::Io {
             path: path.to_path_buf(),
             source,
-        })?;
+        })
+    }
+
+    /// A store in a database that lasts, with tables of these sizes.
+    pub(super) fn lasting(
+        database: Database,
+        sizes: Sizes,
+        limits: StoreLimits,
+    ) -> io::Result<Self> {
+        let shared = Shared::new(database, sizes, limits).map_err(io::Error::other)?;
+        let shared = Arc::new(shared);
+        let flushed = Arc::clone(&shared);
+        let flusher = Flusher::start(move || flushed.flush())?;
         Ok(Self {
             shared: Some(shared),
             flusher: Some(flusher),
@@ -129,33 +151,40 @@ impl Store {
     #[cfg(test)]
     pub(super) fn bytes(&self, name: &str) -> u64 {
         let state = self.shared().unwrap().state.lock();
-        state.tables.get(name).copied().unwrap_or_default().bytes
+        state.tables.get(name).copied().unwrap_or_default()
     }
 
-    /// Writes what was not yet written to the disk.
+    /// How many changes are not in the database.
+    #[cfg(test)]
+    pub(super) fn unsaved(&self) -> u64 {
+        self.shared().unwrap().state.lock().unsaved_changes()
+    }
+
+    /// Has commits fail from now on, or no more.
+    #[cfg(test)]
+    pub(super) fn fail_commits(&self, failing: bool) {
+        let shared = self.shared().unwrap();
+        shared.failing.store(failing, Ordering::Relaxed);
+    }
+
+    /// Writes what was not yet written to the disk, and waits for it.
     pub(super) fn flush(&self) -> Result<(), HostError> {
-        let shared = self.shared()?;
-        shared.flush(&mut shared.state.lock())
+        let flushed = self.shared()?.flush();
+        if let (Err(_), Some(flusher)) = (&flushed, &self.flusher) {
+            // No write will: they are refused until it has succeeded.
+            flusher.wake();
+        }
+        flushed
     }
 
-    /// Removes a table with all that is in it; whether it was there.
+    /// Removes a table with all that is in it, and waits until it is removed from the disk; whether it was there. If the disk fails, it is
+    /// removed with the next flush that does not.
     pub(super) fn delete_table(&self, name: &str) -> Result<bool, HostError> {
         let shared = self.shared()?;
-        let mut state = shared.state.lock();
-        let Some(size) = state.tables.get(name).copied() else {
+        if !shared.state.lock().clear(name) {
             return Ok(false);
-        };
-        guarded(|| {
-            let txn = shared.database.begin_write()?;
-            txn.delete_table(data(&stored_name(name)))?;
-            write_sizes(&txn, state.changed())?;
-            txn.open_table(SIZES)?.remove(name)?;
-            txn.commit()?;
-            Ok(())
-        })?;
-        state.tables.remove(name);
-        state.bytes = state.bytes.saturating_sub(size.bytes);
-        state.flushed();
+        }
+        self.flush()?;
         Ok(true)
     }
 
@@ -166,11 +195,15 @@ impl Store {
             .ok_or_else(|| failed("the store is closed"))
     }
 
-    /// Tells the thread that flushes that there is something to write.
-    pub(super) fn wake(&self) {
-        if let Some(flusher) = &self.flusher {
-            flusher.wake();
+    /// Sees to it that what was written gets into the database. Waits for nothing, unless the database is in memory.
+    pub(super) fn written(&self, written: Written) -> Result<(), HostError> {
+        match &self.flusher {
+            Some(flusher) if written.full => flusher.wake_now(),
+            Some(flusher) if written.first => flusher.wake(),
+            None if written.full => self.flush()?,
+            _ => {}
         }
+        Ok(())
     }
 }
 
@@ -181,8 +214,9 @@ impl Drop for Store {
         let Some(shared) = self.shared.take() else {
             return;
         };
-        if in_file && let Err(error) = shared.flush(&mut shared.state.lock()) {
-            tracing::error!(%error, "tables of plugins could not be written to the disk");
+        if in_file && let Err(error) = shared.flush() {
+            let lost = shared.state.lock().unsaved_changes();
+            tracing::error!(%error, lost, "tables of plugins could not be written to the disk");
         }
         // A database that has panicked once may do so again when it is closed, which must not end the process.
         let _ = guarded(move || {
@@ -193,28 +227,115 @@ impl Drop for Store {
 }
 
 impl Shared {
-    /// Writes what was not yet written to the disk, and the sizes of tables with it.
-    fn flush(&self, state: &mut State) -> Result<(), HostError> {
-        if state.pending == 0 {
-            return Ok(());
+    fn new(database: Database, sizes: Sizes, limits: StoreLimits) -> Result<Self, HostError> {
+        let stored = guarded(|| Ok(Arc::new(database.begin_read()?)))?;
+        let state = State {
+            bytes: sizes.values().fold(0, |sum: u64, &b| sum.saturating_add(b)),
+            tables: sizes,
+            newest: Batch::default(),
+            in_flight: None,
+            stored,
+            commits: 0,
+            failure: None,
+        };
+        Ok(Self {
+            state: Mutex::new(state),
+            database,
+            limits,
+            committing: Mutex::new(()),
+            #[cfg(test)]
+            failing: AtomicBool::new(false),
+        })
+    }
+
+    /// Writes what was not yet written to the disk, and the sizes of tables with it. What is written meanwhile is for the next flush.
+    fn flush(&self) -> Result<(), HostError> {
+        let _committing = self.committing.lock();
+        let left = self.state.lock().in_flight.clone();
+        if let Some(batch) = left {
+            self.commit(&batch)?;
         }
-        guarded(|| {
-            let mut txn = self.database.begin_write()?;
-            // Who chooses what is written could otherwise have half a commit taken for a whole one.
-            txn.set_two_phase_commit(true);
-            write_sizes(&txn, state.changed())?;
-            txn.commit()?;
+        let batch = self.state.lock().send_off();
+        match batch {
+            Some(batch) => self.commit(&batch),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes what is in flight into the database. For who holds `committing`, but not the lock of the state.
+    fn commit(&self, batch: &Batch) -> Result<(), HostError> {
+        let committed = guarded(|| {
+            self.write(batch)?;
+            Ok(Arc::new(self.database.begin_read()?))
+        });
+        let mut state = self.state.lock();
+        let stored = match committed {
+            Ok(stored) => stored,
+            Err(error) => {
+                state.failure = Some(error.clone());
+                return Err(error);
+            }
+        };
+        let before = mem::replace(&mut state.stored, stored);
+        state.commits += 1;
+        state.in_flight = None;
+        state.failure = None;
+        drop(state);
+        guarded(move || {
+            drop(before);
             Ok(())
-        })?;
-        state.flushed();
+        })
+    }
+
+    /// Writes a batch into the database, wholly or not at all.
+    fn write(&self, batch: &Batch) -> Result<(), redb::Error> {
+        #[cfg(test)]
+        if self.failing.load(Ordering::Relaxed) {
+            return Err(redb::Error::Io(io::Error::other("no room")));
+        }
+        let mut txn = self.database.begin_write()?;
+        // Who chooses what is written could otherwise have half a commit taken for a whole one.
+        txn.set_two_phase_commit(true);
+        let mut sizes = txn.open_table(SIZES)?;
+        for changes in batch.tables() {
+            let stored = stored_name(changes.name);
+            if changes.cleared {
+                txn.delete_table(data(&stored))?;
+            }
+            let Some(size) = changes.size else {
+                sizes.remove(changes.name)?;
+                continue;
+            };
+            let mut table = txn.open_table(data(&stored))?;
+            for (key, value) in changes.entries() {
+                match value {
+                    Some(value) => table.insert(&key[..], &value[..])?,
+                    None => table.remove(&key[..])?,
+                };
+            }
+            sizes.insert(changes.name, size)?;
+        }
+        drop(sizes);
+        txn.commit()?;
         Ok(())
     }
 
-    /// A transaction that lasts with the next flush.
-    fn begin_write(&self) -> Result<WriteTransaction, redb::Error> {
-        let mut txn = self.database.begin_write()?;
-        txn.set_durability(Durability::None)?;
-        Ok(txn)
+    /// The value of a key.
+    pub(super) fn get(&self, name: &str, key: &[u8]) -> Result<Option<Bytes>, HostError> {
+        let state = self.state.lock();
+        if let Some(value) = state.changed(name, key) {
+            return Ok(value.cloned());
+        }
+        let stored = Arc::clone(&state.stored);
+        drop(state);
+        guarded(move || look_up(&stored, name, key, Bytes::copy_from_slice))
+    }
+
+    /// The part of a table that begins with these keys, as it is now.
+    pub(super) fn part(&self, name: &str, keys: Keys<'_>) -> Part {
+        let state = self.state.lock();
+        let (newest, in_flight) = (&state.newest, state.in_flight.as_ref());
+        Part::new(name, keys, PART_CHANGES, newest, in_flight, &state.stored)
     }
 
     /// Sets the value of a key.
@@ -222,9 +343,10 @@ impl Shared {
         let limits = &self.limits;
         let entry = entry_bytes(key.len(), value.len());
         check_entry(limits, key, value)?;
-        let mut state = self.state.lock();
-        let table = state.tables.get(name).copied();
-        if table.is_none() {
+        let value = Bytes::copy_from_slice(value);
+        let (mut state, old) = self.lock_at(name, key)?;
+        let size = state.tables.get(name).copied();
+        if size.is_none() {
             Figure {
                 what: "the store",
                 is: (state.tables.len() as u64).saturating_add(1),
@@ -234,109 +356,89 @@ impl Shared {
             }
             .check()?;
         }
-        let size = table.unwrap_or_default().bytes;
-        let total = state.bytes;
-        let stored = stored_name(name);
-        let (size, total) = guarded(|| {
-            let txn = self.begin_write()?;
-            let mut table = txn.open_table(data(&stored))?;
-            let old = table
-                .insert(key, value)?
-                .map_or(0, |old| entry_bytes(key.len(), old.value().len()));
-            drop(table);
-            let new = |bytes: u64| bytes.saturating_sub(old).saturating_add(entry);
-            let sizes = (new(size), new(total));
-            // An entry that gets no larger is always taken, so that a limit that was lowered does not lock what is there.
-            if entry > old
-                && let Err(figure) = check_sizes(limits, sizes.0, sizes.1)
-            {
-                txn.abort()?;
-                return Ok(Err(figure));
-            }
-            txn.commit()?;
-            Ok(Ok(sizes))
-        })??;
-        state.set(name, size, total);
-        self.written(&mut state, entry)
+        let old = old.unwrap_or(0);
+        let new = |bytes: u64| bytes.saturating_sub(old).saturating_add(entry);
+        let (size, total) = (new(size.unwrap_or(0)), new(state.bytes));
+        // An entry that gets no larger is always taken, so that a limit that was lowered does not lock what is there.
+        if entry > old {
+            check_sizes(limits, size, total)?;
+        }
+        state.write(limits, name, key, Some(value), (size, total))
     }
 
     /// Removes a key. `None` if it was not there.
     pub(super) fn delete(&self, name: &str, key: &[u8]) -> Result<Option<Written>, HostError> {
-        let mut state = self.state.lock();
-        let Some(size) = state.tables.get(name).copied() else {
+        let (mut state, old) = self.lock_at(name, key)?;
+        let size = state.tables.get(name).copied();
+        let (Some(size), Some(old)) = (size, old) else {
             return Ok(None);
         };
-        let stored = stored_name(name);
-        let old = guarded(|| {
-            let txn = self.begin_write()?;
-            let mut table = txn.open_table(data(&stored))?;
-            let old = table
-                .remove(key)?
-                .map(|old| entry_bytes(key.len(), old.value().len()));
-            drop(table);
-            match old {
-                Some(_) => txn.commit()?,
-                None => txn.abort()?,
+        let sizes = (size.saturating_sub(old), state.bytes.saturating_sub(old));
+        state.write(&self.limits, name, key, None, sizes).map(Some)
+    }
+
+    /// The state, and what the entry of a key counts in it, if there is one. The database is read without the lock, and again if there
+    /// was a commit meanwhile.
+    fn lock_at(
+        &self,
+        name: &str,
+        key: &[u8],
+    ) -> Result<(MutexGuard<'_, State>, Option<u64>), HostError> {
+        let mut read: Option<(u64, Option<usize>)> = None;
+        loop {
+            let state = self.state.lock();
+            let changed = state.changed(name, key);
+            let changed = changed.map(|value| value.map(Bytes::len));
+            let read_before = read.filter(|(commits, _)| *commits == state.commits);
+            if let Some(length) = changed.or(read_before.map(|(_, length)| length)) {
+                return Ok((state, length.map(|length| entry_bytes(key.len(), length))));
             }
-            Ok(old)
-        })?;
-        let Some(old) = old else {
-            return Ok(None);
-        };
-        let total = state.bytes.saturating_sub(old);
-        state.set(name, size.bytes.saturating_sub(old), total);
-        self.written(&mut state, old).map(Some)
-    }
-
-    /// Counts a write, and flushes if there were many.
-    fn written(&self, state: &mut State, bytes: u64) -> Result<Written, HostError> {
-        state.pending = state.pending.saturating_add(1);
-        state.pending_bytes = state.pending_bytes.saturating_add(bytes);
-        if state.pending >= FLUSH_WRITES_MAX || state.pending_bytes >= FLUSH_BYTES_MAX {
-            self.flush(state)?;
-        }
-        Ok(Written {
-            first: state.pending == 1,
-        })
-    }
-
-    /// The table as it is now. `None` if nothing was written to it yet.
-    pub(super) fn read(&self, stored: &str) -> Result<Option<Reader>, redb::Error> {
-        let txn = self.database.begin_read()?;
-        match txn.open_table(data(stored)) {
-            Ok(table) => Ok(Some(table)),
-            Err(TableError::TableDoesNotExist(_)) => Ok(None),
-            Err(error) => Err(error.into()),
+            let (commits, stored) = (state.commits, Arc::clone(&state.stored));
+            drop(state);
+            let length = guarded(move || look_up(&stored, name, key, <[u8]>::len))?;
+            read = Some((commits, length));
         }
     }
-}
-
-/// A table as it was at one moment.
-pub(super) type Reader = redb::ReadOnlyTable<&'static [u8], &'static [u8]>;
-
-/// That something was written, and whether it is the first since the last flush.
-pub(super) struct Written {
-    pub(super) first: bool,
 }
 
 impl State {
-    /// The sizes that the database does not know.
-    fn changed(&self) -> impl Iterator<Item = (&str, u64)> {
-        let changed = self.tables.iter().filter(|(_, size)| size.changed);
-        changed.map(|(name, size)| (name.as_str(), size.bytes))
+    /// What the batches say of a key: its value, or that it has none. None if they say nothing.
+    fn changed(&self, name: &str, key: &[u8]) -> Option<Option<&Bytes>> {
+        let newest = self.newest.get(name, key);
+        newest.or_else(|| self.in_flight.as_ref()?.get(name, key))
     }
 
-    /// That the database has all there is.
-    fn flushed(&mut self) {
-        (self.pending, self.pending_bytes) = (0, 0);
-        for size in self.tables.values_mut() {
-            size.changed = false;
+    /// Sets the value of a key, or removes it. `sizes` are those of the table and of all tables with that.
+    fn write(
+        &mut self,
+        limits: &StoreLimits,
+        name: &str,
+        key: &[u8],
+        value: Option<Bytes>,
+        sizes: (u64, u64),
+    ) -> Result<Written, HostError> {
+        if let Some(failure) = &self.failure {
+            return Err(failure.clone());
         }
-    }
-
-    fn set(&mut self, name: &str, bytes: u64, total: u64) {
-        let changed = true;
-        let size = Size { bytes, changed };
+        let growth = self.newest.growth(name, key, value.as_ref());
+        if growth > 0 {
+            let in_flight = self.in_flight.as_ref().map_or(0, |batch| batch.bytes());
+            let unsaved = self.newest.bytes().saturating_add(in_flight);
+            let figure = Figure {
+                what: "what waits to be written to the disk",
+                is: unsaved.saturating_add(growth),
+                max: limits.unsaved_bytes_max,
+                unit: "bytes",
+                setting: "unsaved_bytes_max",
+            };
+            figure.check().map_err(|figure| {
+                let message = format!("{figure}; write less at once, or again a little later");
+                HostError::new(Status::Limit, message)
+            })?;
+        }
+        let first = self.newest.is_empty();
+        let (size, total) = sizes;
+        self.newest.set(name, key, value, size);
         match self.tables.get_mut(name) {
             Some(place) => *place = size,
             None => {
@@ -344,5 +446,35 @@ impl State {
             }
         }
         self.bytes = total;
+        // Long before writes are refused.
+        let bytes_max = FLUSH_BYTES_MAX.min(limits.unsaved_bytes_max / 2);
+        let full = self.newest.changes() >= FLUSH_CHANGES_MAX || self.newest.bytes() >= bytes_max;
+        Ok(Written { first, full })
+    }
+
+    /// Removes a table with all that is in it; whether it was there.
+    fn clear(&mut self, name: &str) -> bool {
+        let Some(size) = self.tables.remove(name) else {
+            return false;
+        };
+        self.bytes = self.bytes.saturating_sub(size);
+        self.newest.clear(name);
+        true
+    }
+
+    /// The newest batch, if there is something in it. It is in flight then.
+    fn send_off(&mut self) -> Option<Arc<Batch>> {
+        if self.newest.is_empty() {
+            return None;
+        }
+        let batch = Arc::new(mem::take(&mut self.newest));
+        self.in_flight = Some(Arc::clone(&batch));
+        Some(batch)
+    }
+
+    /// How many changes are not in the database.
+    fn unsaved_changes(&self) -> u64 {
+        let in_flight = self.in_flight.as_ref().map_or(0, |batch| batch.changes());
+        in_flight.saturating_add(self.newest.changes())
     }
 }

@@ -1,11 +1,11 @@
 //! A table of a store as guests see it.
 
+use std::ops::Bound;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::layout::{guarded, stored_name};
-use super::redb::{Store, Written};
+use super::redb::Store;
 use crate::host::context::{KeyValueTable, Visit};
 use crate::host::error::HostError;
 
@@ -13,7 +13,6 @@ use crate::host::error::HostError;
 pub(super) struct StoredTable {
     store: Arc<Store>,
     name: String,
-    stored: String,
 }
 
 impl StoredTable {
@@ -22,23 +21,16 @@ impl StoredTable {
         Self {
             store,
             name: name.to_owned(),
-            stored: stored_name(name),
         }
     }
 }
 
 impl KeyValueTable for StoredTable {
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, HostError> {
-        let shared = self.store.shared()?;
-        guarded(|| {
-            let Some(table) = shared.read(&self.stored)? else {
-                return Ok(None);
-            };
-            let value = table.get(key)?;
-            Ok(value.map(|value| Bytes::copy_from_slice(value.value())))
-        })
+        self.store.shared()?.get(&self.name, key)
     }
 
+    /// Each part is as it was at one moment: the table, unless much of it is not in the database yet.
     fn scan(
         &self,
         start: &[u8],
@@ -49,38 +41,31 @@ impl KeyValueTable for StoredTable {
             return Ok(());
         }
         let shared = self.store.shared()?;
-        let Some(table) = guarded(|| shared.read(&self.stored))? else {
-            return Ok(());
-        };
-        let mut entries = guarded(|| {
-            Ok(match end {
-                Some(end) => table.range(start..end)?,
-                None => table.range(start..)?,
-            })
-        })?;
-        // Only redb is guarded: what `visit` panics with is not the store's.
-        while let Some(entry) = guarded(|| entries.next().transpose().map_err(redb::Error::from))? {
-            let (key, value) = entry;
-            if visit(key.value(), value.value()).is_break() {
-                break;
+        let end = end.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut start = Bound::Included(Bytes::copy_from_slice(start));
+        loop {
+            let keys = (start.as_ref().map(|key| &key[..]), end);
+            let part = shared.part(&self.name, keys);
+            if part.visit(&self.name, keys, visit)?.is_break() {
+                return Ok(());
+            }
+            match part.last {
+                Some(last) => start = Bound::Excluded(last),
+                None => return Ok(()),
             }
         }
-        Ok(())
     }
 
     fn put(&self, key: &[u8], value: &[u8]) -> Result<(), HostError> {
-        let Written { first } = self.store.shared()?.put(&self.name, key, value)?;
-        if first {
-            self.store.wake();
-        }
-        Ok(())
+        let written = self.store.shared()?.put(&self.name, key, value)?;
+        self.store.written(written)
     }
 
     fn delete(&self, key: &[u8]) -> Result<bool, HostError> {
-        let written = self.store.shared()?.delete(&self.name, key)?;
-        if let Some(Written { first: true }) = written {
-            self.store.wake();
-        }
-        Ok(written.is_some())
+        let Some(written) = self.store.shared()?.delete(&self.name, key)? else {
+            return Ok(false);
+        };
+        self.store.written(written)?;
+        Ok(true)
     }
 }

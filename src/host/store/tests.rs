@@ -7,14 +7,22 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::{LocalContext, StoreLimits};
-
-use crate::host::context::{HostContext, KeyValueTable, VectorIndex, Visit};
+use crate::host::context::{HostContext, KeyValueTable, PluginId, VectorIndex, Visit};
 use crate::host::error::{HostError, Status};
+use crate::module::Digest;
 
 mod file;
+mod flush;
+
+fn plugin(name: &str) -> PluginId<'_> {
+    PluginId {
+        name,
+        digest: Digest::of(name.as_bytes()),
+    }
+}
 
 fn written(context: &LocalContext, name: &str) -> Arc<dyn KeyValueTable> {
-    context.table("p", name, true).unwrap().unwrap()
+    context.table(plugin("p"), name, true).unwrap().unwrap()
 }
 
 fn all(table: &dyn KeyValueTable, start: &[u8], end: Option<&[u8]>) -> Vec<(Vec<u8>, Vec<u8>)> {
@@ -35,6 +43,7 @@ fn small() -> StoreLimits {
         table_bytes_max: 300,
         tables_max: 2,
         store_bytes_max: 400,
+        ..StoreLimits::default()
     }
 }
 
@@ -81,23 +90,23 @@ impl VectorIndex for Fixed {
 #[test]
 fn a_table_is_made_by_its_first_write() {
     let context = LocalContext::default();
-    assert!(context.table("p", "t", false).unwrap().is_none());
+    assert!(context.table(plugin("p"), "t", false).unwrap().is_none());
     let table = written(&context, "t");
     assert_eq!(table.get(b"a").unwrap(), None);
     assert_eq!(all(&*table, b"", None), []);
     assert!(!table.delete(b"a").unwrap());
-    assert!(context.table("p", "t", false).unwrap().is_none());
+    assert!(context.table(plugin("p"), "t", false).unwrap().is_none());
     assert!(context.table_names().is_empty());
 
     table.put(b"a", b"1").unwrap();
     assert_eq!(context.table_names(), ["t"]);
-    let other = context.table("other", "t", false).unwrap().unwrap();
+    let other = context.table(plugin("other"), "t", false).unwrap().unwrap();
     assert_eq!(other.get(b"a").unwrap().unwrap(), &b"1"[..]);
     assert!(other.delete(b"a").unwrap());
     assert_eq!(table.get(b"a").unwrap(), None);
     assert!(context.delete_stored("t").unwrap());
     assert!(!context.delete_stored("t").unwrap());
-    assert!(context.table("p", "t", false).unwrap().is_none());
+    assert!(context.table(plugin("p"), "t", false).unwrap().is_none());
 }
 
 #[test]
@@ -223,11 +232,11 @@ fn names_are_checked() {
         ("a\nb", "it has control characters"),
         ("a\0", "it has control characters"),
     ] {
-        let error = context.table("p", name, true).err().unwrap();
+        let error = context.table(plugin("p"), name, true).err().unwrap();
         assert_eq!(error.status(), Status::Invalid);
         assert!(error.message().ends_with(reason), "{error}");
         assert!(!error.message().contains('\n'));
-        assert!(context.vector_index("p", name).is_err());
+        assert!(context.vector_index(plugin("p"), name).is_err());
         assert!(context.add_table(name, Arc::new(Fixed)).is_err());
         assert!(context.add_index(name, Arc::new(Fixed)).is_err());
     }
@@ -254,12 +263,18 @@ fn what_was_added_hides_what_was_written() {
 #[test]
 fn indexes_are_found_by_name() {
     let context = LocalContext::default();
-    assert!(context.vector_index("p", "i").unwrap().is_none());
+    assert!(context.vector_index(plugin("p"), "i").unwrap().is_none());
     context.add_index("i", Arc::new(Fixed)).unwrap();
-    assert!(context.clone().vector_index("p", "i").unwrap().is_some());
+    assert!(
+        context
+            .clone()
+            .vector_index(plugin("p"), "i")
+            .unwrap()
+            .is_some()
+    );
     assert_eq!(context.index_names(), ["i"]);
     assert!(context.remove_index("i"));
-    assert!(context.vector_index("p", "i").unwrap().is_none());
+    assert!(context.vector_index(plugin("p"), "i").unwrap().is_none());
 }
 
 #[derive(Clone, Debug)]
@@ -267,6 +282,7 @@ enum Step {
     Put(Vec<u8>, Vec<u8>),
     Delete(Vec<u8>),
     Scan(Vec<u8>, Option<Vec<u8>>),
+    Flush,
     Reopen,
 }
 
@@ -276,6 +292,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => (bytes(), prop::collection::vec(any::<u8>(), 0..40)).prop_map(|(k, v)| Step::Put(k, v)),
         2 => bytes().prop_map(Step::Delete),
         2 => (bytes(), prop::option::of(bytes())).prop_map(|(s, e)| Step::Scan(s, e)),
+        1 => Just(Step::Flush),
         1 => Just(Step::Reopen),
     ];
     prop::collection::vec(step, 0..40)
@@ -308,6 +325,7 @@ proptest! {
                         .collect();
                     prop_assert_eq!(all(&*table, &start, end.as_deref()), expected);
                 }
+                Step::Flush => context.flush().unwrap(),
                 Step::Reopen => {
                     drop((table, context));
                     context = LocalContext::open(&path).unwrap();

@@ -7,8 +7,16 @@ use super::request::{Prepared, check_url};
 use crate::host::error::{HostError, Status};
 use crate::host::net::shown;
 
-/// Headers that tell who somebody is: they are for the host that the guest sent them to, and for no other.
-const FOR_ONE_HOST: [HeaderName; 2] = [header::AUTHORIZATION, header::COOKIE];
+/// Headers that go along to another host. Any other may tell who somebody is, `X-Api-Key` for example, and is for the host alone that the
+/// guest sent it to.
+const FOR_EVERY_HOST: [HeaderName; 6] = [
+    header::ACCEPT,
+    header::ACCEPT_LANGUAGE,
+    header::CONTENT_LANGUAGE,
+    header::CONTENT_TYPE,
+    header::RANGE,
+    header::USER_AGENT,
+];
 
 /// Headers about a body, which go with it.
 const ABOUT_BODY: [HeaderName; 4] = [
@@ -67,7 +75,9 @@ impl Prepared<'_> {
             });
         }
         if self.url.origin() != url.origin() {
-            FOR_ONE_HOST.iter().for_each(|name| {
+            let names: Vec<HeaderName> = self.headers.keys().cloned().collect();
+            let names = names.iter().filter(|name| !FOR_EVERY_HOST.contains(name));
+            names.for_each(|name| {
                 self.headers.remove(name);
             });
         }

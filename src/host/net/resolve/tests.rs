@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
-use super::{LOOKUPS_MAX, Lookups, Resolver, resolve};
+use super::{LOOKUPS_MAX, LOOKUPS_OF_PLUGIN_MAX, LookupQuota, Lookups, Resolver, resolve};
 use crate::host::error::{HostError, Status};
 use crate::host::net::tests::{
     AnyHost, Names, OnLoopback, assert_fails, bounds, cancelled_after, within,
@@ -142,4 +142,48 @@ fn lookups_that_hang_are_left_and_are_only_so_many() {
     assert_eq!(slow.under_way.load(Ordering::Relaxed), LOOKUPS_MAX);
     // It waits for a place, then for its own answer.
     assert_eq!(get(bounds()).unwrap(), ["8.8.8.8:80"]);
+}
+
+#[test]
+fn one_plugin_cannot_take_the_lookups_of_others() {
+    /// One name whose server does not answer, among others that are found at once.
+    struct Silent;
+    impl Resolver for Silent {
+        fn addresses(&self, name: &str) -> io::Result<Vec<IpAddr>> {
+            if name == "silent.test" {
+                thread::sleep(Duration::from_secs(3));
+            }
+            Ok(vec![[8, 8, 8, 8].into()])
+        }
+    }
+    let lookups = Lookups::new(Silent);
+    let get = |name, bounds: Bounds| addresses(name, &lookups, &AnyHost, &bounds);
+    let quota = LookupQuota::default();
+    let of_plugin = |bounds: Bounds| Bounds {
+        lookups: quota.clone(),
+        ..bounds
+    };
+    let soon = || of_plugin(within(Duration::from_millis(50)));
+    for _ in 0..LOOKUPS_OF_PLUGIN_MAX {
+        assert_fails(Status::Timeout, "time", || get("silent.test", soon()));
+    }
+    // Its callers have given up, but the lookups go on and keep their places.
+    for name in ["silent.test", "other.test"] {
+        assert_fails(Status::Limit, "8 lookups of this plugin", || {
+            get(name, soon())
+        });
+    }
+    let cancelled = of_plugin(cancelled_after(Duration::from_millis(50)));
+    assert_fails(Status::Timeout, "cancelled", || {
+        get("other.test", cancelled)
+    });
+    assert_eq!(
+        lookups.under_way.load(Ordering::Relaxed),
+        LOOKUPS_OF_PLUGIN_MAX
+    );
+    // Another plugin does not notice.
+    assert_eq!(get("other.test", bounds()).unwrap(), ["8.8.8.8:80"]);
+    // A place is given back when its lookup ends.
+    let later = of_plugin(bounds());
+    assert_eq!(get("other.test", later).unwrap(), ["8.8.8.8:80"]);
 }

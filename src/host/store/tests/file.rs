@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use super::{all, assert_limit, small, written};
+use super::{all, assert_limit, plugin, small, written};
 use crate::host::context::HostContext;
 use crate::host::store::{LocalContext, StoreError};
 
@@ -21,7 +21,7 @@ fn a_file_keeps_what_was_written() {
 
     let context = LocalContext::open_with(&path, small()).unwrap();
     assert_eq!(context.table_names(), ["t"]);
-    let table = context.table("p", "t", false).unwrap().unwrap();
+    let table = context.table(plugin("p"), "t", false).unwrap().unwrap();
     assert_eq!(table.get(b"1").unwrap().unwrap(), &[7; 100][..]);
     // Sizes are kept as well.
     assert_limit(
@@ -135,7 +135,7 @@ fn damage_is_an_error_and_never_a_panic() {
             // What is damaged is not used by any table, or is the header's second slot.
             Ok(context) => {
                 opened += 1;
-                let table = context.table("p", "t", false).unwrap().unwrap();
+                let table = context.table(plugin("p"), "t", false).unwrap().unwrap();
                 assert_eq!(all(&*table, b"", None).len(), 2_000);
             }
             Err(error) => assert!(!error.to_string().is_empty()),
@@ -186,7 +186,7 @@ fn a_process_killed_while_it_writes_leaves_a_store() {
         child.kill().unwrap();
         child.wait().unwrap();
         let context = LocalContext::open(&path).unwrap();
-        let Some(table) = context.table("p", "t", false).unwrap() else {
+        let Some(table) = context.table(plugin("p"), "t", false).unwrap() else {
             continue;
         };
         let n = table.get(b"n").unwrap().unwrap();
@@ -221,7 +221,7 @@ fn a_write_is_on_the_disk_after_a_second() {
         std::fs::copy(&path, &copy).unwrap();
         // What a machine would find that has lost its power now.
         if let Ok(context) = LocalContext::open(&copy)
-            && context.table("p", "t", false).unwrap().is_some()
+            && context.table(plugin("p"), "t", false).unwrap().is_some()
         {
             seen = true;
             break;
