@@ -1,6 +1,6 @@
 //! Programs of the host, run to their end.
 //!
-//! There is no shell: arguments reach the program as they are. It has pipes for its input and output, the environment and the folder that
+//! There is no shell: arguments reach the program as they are. Its input is a file in memory, its output pipes; it has the environment and the folder that
 //! the caller says, and a process group for itself. Whatever happens to the call, that group is killed and the program is reaped. A
 //! program that is allowed to run can do what the host's user can: nothing here limits its memory or what it opens, and what leaves the
 //! group (`setsid`) lives on.
@@ -86,7 +86,7 @@ pub(crate) fn run(command: &Command<'_>, bounds: &ProcessBounds<'_>) -> Result<O
     let mut group = start(&path, command, bounds)
         .and_then(Group::new)
         .map_err(|e| command.failed("started", &e))?;
-    let mut pipes = Pipes::new(group.take_pipes(), command.input, bounds.output_bytes_max)
+    let mut pipes = Pipes::new(group.take_pipes(), bounds.output_bytes_max)
         .map_err(|e| command.failed("started", &e))?;
     let mut slice = SLICE_MIN;
     loop {
@@ -171,7 +171,7 @@ fn start(
         .env_clear()
         .envs(environment)
         .current_dir(bounds.directory)
-        .stdin(Stdio::piped())
+        .stdin(pipes::input(command.input)?)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0)

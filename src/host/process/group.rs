@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::unix::process::ExitStatusExt as _;
-use std::process::{Child, ChildStderr, ChildStdin, ChildStdout};
+use std::process::{Child, ChildStderr, ChildStdout};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -29,17 +29,11 @@ impl Group {
         Ok(Self { leader, id })
     }
 
-    /// Its ends of the program's input, output and error output.
-    pub(super) fn take_pipes(
-        &mut self,
-    ) -> (Option<ChildStdin>, Option<ChildStdout>, Option<ChildStderr>) {
+    /// Its ends of the program's output and error output.
+    pub(super) fn take_pipes(&mut self) -> (Option<ChildStdout>, Option<ChildStderr>) {
         match &mut self.leader {
-            Some(leader) => (
-                leader.stdin.take(),
-                leader.stdout.take(),
-                leader.stderr.take(),
-            ),
-            None => (None, None, None),
+            Some(leader) => (leader.stdout.take(), leader.stderr.take()),
+            None => (None, None),
         }
     }
 

@@ -1,8 +1,12 @@
-//! The pipes of a program that runs, of which none is ever waited for alone.
+//! The pipes out of a program that runs, of which none is ever waited for alone.
+//!
+//! Its input is no pipe but a [file in memory](input): who writes into a pipe that nobody reads gets a signal, which ends processes that do not ignore it, and
+//! that is for the embedder to decide.
 
-use std::io::{self, Read, Write as _};
+use std::fs::File;
+use std::io::{self, Read, Seek as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::process::{ChildStderr, ChildStdin, ChildStdout};
+use std::process::{ChildStderr, ChildStdout};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -11,12 +15,23 @@ use rustix::io::Errno;
 /// Bytes that are moved at a time, as many as a pipe holds on Linux.
 const PIECE_BYTES: usize = 64 * 1024;
 
-/// What goes into a program and what has come out of it.
+/// What a program reads: a file in memory that only it has.
+pub(super) fn input(bytes: &[u8]) -> io::Result<File> {
+    #[cfg(target_os = "linux")]
+    let mut file: File = {
+        use rustix::fs::{MemfdFlags, memfd_create};
+        memfd_create("wasmfusion-input", MemfdFlags::CLOEXEC)?.into()
+    };
+    #[cfg(not(target_os = "linux"))]
+    let mut file = tempfile::tempfile()?;
+    file.write_all(bytes)?;
+    file.rewind()?;
+    Ok(file)
+}
+
+/// What has come out of a program.
 #[derive(Debug)]
-pub(super) struct Pipes<'a> {
-    /// `None` when all of the input is written, or nobody reads it.
-    input: Option<ChildStdin>,
-    rest: &'a [u8],
+pub(super) struct Pipes {
     output: Capture<ChildStdout>,
     error_output: Capture<ChildStderr>,
     bytes_max: usize,
@@ -31,19 +46,13 @@ struct Capture<P> {
     bytes: Vec<u8>,
 }
 
-impl<'a> Pipes<'a> {
+impl Pipes {
     /// Makes the pipes of a program ones that never block.
     pub(super) fn new(
-        (input, output, error_output): (
-            Option<ChildStdin>,
-            Option<ChildStdout>,
-            Option<ChildStderr>,
-        ),
-        rest: &'a [u8],
+        (output, error_output): (Option<ChildStdout>, Option<ChildStderr>),
         bytes_max: usize,
     ) -> io::Result<Self> {
         let pipes = [
-            input.as_ref().map(AsFd::as_fd),
             output.as_ref().map(AsFd::as_fd),
             error_output.as_ref().map(AsFd::as_fd),
         ];
@@ -51,8 +60,6 @@ impl<'a> Pipes<'a> {
             rustix::io::ioctl_fionbio(pipe, true)?;
         }
         Ok(Self {
-            input,
-            rest,
             output: Capture::new(output),
             error_output: Capture::new(error_output),
             bytes_max,
@@ -62,10 +69,9 @@ impl<'a> Pipes<'a> {
 
     /// Moves at most a piece through each pipe; whether there was any to move.
     pub(super) fn move_bytes(&mut self) -> io::Result<bool> {
-        let written = self.write()?;
         let read = self.output.read(&mut self.piece)?;
         let errors_read = self.error_output.read(&mut self.piece)?;
-        Ok(written || read || errors_read)
+        Ok(read || errors_read)
     }
 
     /// Whether the program has said more than it may.
@@ -75,12 +81,9 @@ impl<'a> Pipes<'a> {
 
     /// Waits until something can be moved, but no longer than this.
     pub(super) fn wait(&self, at_most: Duration) -> io::Result<()> {
-        let write = (self.input.as_ref().map(AsFd::as_fd), PollFlags::OUT);
-        let read = (self.output.fd(), PollFlags::IN);
-        let read_errors = (self.error_output.fd(), PollFlags::IN);
-        let mut fds: Vec<PollFd<'_>> = [write, read, read_errors]
+        let mut fds: Vec<PollFd<'_>> = [self.output.fd(), self.error_output.fd()]
             .into_iter()
-            .filter_map(|(fd, events)| Some(PollFd::from_borrowed_fd(fd?, events)))
+            .filter_map(|fd| Some(PollFd::from_borrowed_fd(fd?, PollFlags::IN)))
             .collect();
         let timeout = Timespec::try_from(at_most).map_err(io::Error::other)?;
         match poll(&mut fds, Some(&timeout)) {
@@ -92,30 +95,6 @@ impl<'a> Pipes<'a> {
     /// What came out of the program.
     pub(super) fn into_output(self) -> (Vec<u8>, Vec<u8>) {
         (self.output.bytes, self.error_output.bytes)
-    }
-
-    fn write(&mut self) -> io::Result<bool> {
-        let Some(input) = &mut self.input else {
-            return Ok(false);
-        };
-        let length = self.rest.len().min(PIECE_BYTES);
-        let piece = self.rest.get(..length).unwrap_or_default();
-        if piece.is_empty() {
-            self.input = None;
-            return Ok(true);
-        }
-        match input.write(piece) {
-            Ok(written) => {
-                self.rest = self.rest.get(written..).unwrap_or_default();
-                Ok(written > 0)
-            }
-            // Nobody reads it, which is the program's affair.
-            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => {
-                self.input = None;
-                Ok(true)
-            }
-            Err(e) => nothing_yet(e),
-        }
     }
 }
 
