@@ -7,6 +7,7 @@ use std::time::Duration;
 use wasmfusion_abi::export;
 use wasmtime::{Engine, InstancePre, Linker, Module, ModuleExport};
 
+use crate::artifact::ArtifactId;
 use crate::deadline::Interruption;
 use crate::engine::EngineSettings;
 use crate::error::{Error, Result};
@@ -21,7 +22,8 @@ pub(crate) struct CompiledModule {
     engine: Engine,
     pre: InstancePre<HostState>,
     exports: Exports,
-    info: ModuleInfo,
+    /// The host functions that it imports, by name.
+    imports: Vec<String>,
     digest: Digest,
     symbols: Symbolizer,
     limits: Arc<Limits>,
@@ -48,19 +50,75 @@ pub(crate) struct Exports {
     pub(crate) functions: Vec<Option<ModuleExport>>,
 }
 
+/// How a module is compiled, and what its instances may use.
+#[derive(Clone, Copy)]
+pub(crate) struct CompileOptions<'a> {
+    /// The file, or whatever the user knows the module by.
+    pub(crate) name: &'a str,
+    pub(crate) limits: &'a Limits,
+    pub(crate) interruption: Interruption,
+}
+
+impl CompileOptions<'_> {
+    fn probes(&self) -> Probes {
+        match self.interruption {
+            Interruption::WatchPage => Probes::On,
+            Interruption::Epoch => Probes::Off,
+        }
+    }
+
+    pub(crate) fn engine(&self) -> Result<Engine> {
+        EngineSettings::new(self.limits, self.interruption).engine()
+    }
+
+    fn failed(&self, error: &wasmtime::Error) -> Error {
+        Error::Host {
+            what: format!("plugin {} could not be compiled", self.name),
+            reason: module::escape(&format!("{error:#}")),
+        }
+    }
+
+    /// What the artifact of a module is for that is compiled so.
+    pub(crate) fn artifact(&self, module: Digest) -> ArtifactId {
+        let Limits {
+            memory_bytes_max,
+            table_elements_max,
+            stack_bytes_max,
+            module_functions_max,
+            module_function_bytes_max,
+            ref call_fuel_max,
+            ..
+        } = *self.limits;
+        // All that decides whether a module is taken, and what code it becomes. What wasmtime looks at itself is not in it.
+        let build = format!(
+            "{} {} {} {} {:?} {} {memory_bytes_max} {table_elements_max} {stack_bytes_max} {module_functions_max} {module_function_bytes_max}",
+            env!("CARGO_PKG_VERSION"),
+            module::INSTRUMENT_REVISION,
+            std::env::consts::ARCH,
+            std::env::consts::OS,
+            self.interruption,
+            call_fuel_max.is_some(),
+        );
+        let mut short = [0; 16];
+        short.copy_from_slice(&blake3::hash(build.as_bytes()).as_bytes()[..16]);
+        ArtifactId {
+            module,
+            build: short,
+        }
+    }
+}
+
 impl CompiledModule {
-    /// Checks, rewrites and compiles a module. `name` is the file, or whatever the user knows it by. This takes milliseconds to
-    /// seconds: keep it off the threads that run queries.
+    /// Checks, rewrites and compiles a module, and says what it is. This takes milliseconds to seconds: keep it off the threads that run queries.
     ///
     /// # Errors
     ///
     /// If the module is refused, for which the error says why, or cannot be compiled.
-    pub(crate) fn new(
-        name: &str,
+    pub(crate) fn compile(
         source: &ModuleSource,
-        limits: &Limits,
-        interruption: Interruption,
-    ) -> Result<Self> {
+        options: CompileOptions<'_>,
+    ) -> Result<(Self, ModuleInfo)> {
+        let CompileOptions { name, limits, .. } = options;
         let refused = |reason| Error::Module {
             plugin: name.to_owned(),
             reason: Box::new(reason),
@@ -69,24 +127,34 @@ impl CompiledModule {
             HostFunction::find(module, name).map(HostFunction::signature)
         };
         let info = module::validate(source.bytes(), limits, offered).map_err(refused)?;
-        let probes = match interruption {
-            Interruption::WatchPage => Probes::On,
-            Interruption::Epoch => Probes::Off,
-        };
-        let bytes = module::instrument(source.bytes(), probes).map_err(refused)?;
-        let engine = EngineSettings::new(limits, interruption).engine()?;
-        let failed = |error: wasmtime::Error| Error::Host {
-            what: format!("plugin {name} could not be compiled"),
-            reason: module::escape(&format!("{error:#}")),
-        };
+        let bytes = module::instrument(source.bytes(), options.probes()).map_err(refused)?;
+        let engine = options.engine()?;
         let compiled = compile(&engine, bytes, limits.compile_timeout_ms)
             .map_err(refused)?
-            .map_err(failed)?;
-        let mut linker = Linker::new(&engine);
-        for import in &info.imports {
-            host::link(&mut linker, &import.name).map_err(failed)?;
+            .map_err(|error| options.failed(&error))?;
+        let imports = info.imports.iter().map(|import| import.name.clone());
+        let module = Self::link(source, options, &engine, &compiled, imports.collect())?;
+        Ok((module, info))
+    }
+
+    /// A module that is compiled already.
+    ///
+    /// # Errors
+    ///
+    /// If it imports what the host does not have.
+    pub(crate) fn link(
+        source: &ModuleSource,
+        options: CompileOptions<'_>,
+        engine: &Engine,
+        compiled: &Module,
+        imports: Vec<String>,
+    ) -> Result<Self> {
+        let failed = |error: wasmtime::Error| options.failed(&error);
+        let mut linker = Linker::new(engine);
+        for import in &imports {
+            host::link(&mut linker, import).map_err(failed)?;
         }
-        let pre = linker.instantiate_pre(&compiled).map_err(failed)?;
+        let pre = linker.instantiate_pre(compiled).map_err(failed)?;
         let find = |name| compiled.get_export_index(name);
         let exports = Exports {
             memory: find(export::MEMORY),
@@ -99,17 +167,17 @@ impl CompiledModule {
             functions: Vec::new(),
         };
         Ok(Self {
-            engine,
+            engine: engine.clone(),
             pre,
             exports,
-            info,
+            imports,
             digest: source.digest(),
-            symbols: Symbolizer::new(Arc::clone(source.bytes()), probes),
-            limits: Arc::new(limits.clone()),
+            symbols: Symbolizer::new(Arc::clone(source.bytes()), options.probes()),
+            limits: Arc::new(options.limits.clone()),
             usage: Arc::default(),
             redactor: Arc::default(),
             host: None,
-            interruption,
+            interruption: options.interruption,
         })
     }
 
@@ -153,8 +221,17 @@ impl CompiledModule {
         &self.exports
     }
 
-    pub(crate) fn info(&self) -> &ModuleInfo {
-        &self.info
+    pub(crate) fn imports(&self) -> &[String] {
+        &self.imports
+    }
+
+    /// The code, to be kept.
+    ///
+    /// # Errors
+    ///
+    /// If there is no memory for it.
+    pub(crate) fn code(&self) -> wasmtime::Result<Vec<u8>> {
+        self.pre.module().serialize()
     }
 
     pub(crate) fn digest(&self) -> Digest {

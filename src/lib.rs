@@ -26,6 +26,7 @@
 //! # Ok(()) }
 //! ```
 
+mod artifact;
 mod audit;
 mod capability;
 pub mod columns;
@@ -47,6 +48,7 @@ mod scope;
 mod settings;
 mod sql;
 
+pub use artifact::{ArtifactCache, ArtifactCounts, ArtifactKey, ArtifactOptions};
 pub use audit::{AuditLog, AuditOptions, AuditRecord, Outcome};
 pub use capability::{Capability, CapabilityError, CapabilityKind, Grants, Preset};
 pub use deadline::{Cancellation, Interruption};

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use crate::artifact::{Artifact, ArtifactCache, Meta};
 use crate::capability::{Capability, CapabilityKind, Grants, Permissions};
-use crate::compiled::CompiledModule;
+use crate::compiled::{CompileOptions, CompiledModule};
 use crate::deadline::Interruption;
 use crate::error::{Error, FunctionId, Result};
 use crate::host::{HostFunction, HostServices, PluginHost};
@@ -36,6 +37,8 @@ pub(crate) struct LoadOptions<'a> {
     /// The registry's, with those of the settings in place of theirs.
     pub(crate) limits: &'a Limits,
     pub(crate) interruption: Interruption,
+    /// Where compiled modules are kept.
+    pub(crate) artifacts: Option<&'a ArtifactCache>,
     /// Whether well-known forms of secrets are redacted as well as those that were granted.
     pub(crate) redact_well_known: bool,
     /// What host functions work with. Asked for only if the module imports some.
@@ -56,6 +59,7 @@ impl Plugin {
             grants: everybodys,
             limits,
             interruption,
+            artifacts,
             redact_well_known,
             services,
         } = options;
@@ -63,9 +67,13 @@ impl Plugin {
             plugin: (*name).to_owned(),
             reason: Box::new(reason),
         };
+        let compile = CompileOptions {
+            name,
+            limits,
+            interruption: *interruption,
+        };
         let told = |problem| refused(ModuleError::Settings(problem));
-        let (mut module, manifest) =
-            described(name, source, limits, *interruption, *redact_well_known)?;
+        let (mut module, manifest) = described(source, compile, *artifacts, *redact_well_known)?;
         check_requested(&manifest, &module).map_err(refused)?;
         let mut grants = settings.grants.clone();
         grants.add_needed(everybodys, &manifest.capabilities);
@@ -74,7 +82,7 @@ impl Plugin {
         let secrets = settings.secret_values(&manifest).map_err(told)?;
         let redactor = redactor(&secrets, *redact_well_known).map_err(told)?;
         module.set_redactor(redactor);
-        if !module.info().imports.is_empty() {
+        if !module.imports().is_empty() {
             let permissions = Permissions::new(&manifest.capabilities, &grants);
             let host = PluginHost::new(
                 &manifest,
@@ -113,7 +121,12 @@ impl Plugin {
         interruption: Interruption,
         redact_well_known: bool,
     ) -> Result<Manifest> {
-        let (_, manifest) = described(name, source, limits, interruption, redact_well_known)?;
+        let compile = CompileOptions {
+            name,
+            limits,
+            interruption,
+        };
+        let (_, manifest) = described(source, compile, None, redact_well_known)?;
         Ok(manifest)
     }
 
@@ -204,28 +217,58 @@ impl fmt::Debug for Plugin {
     }
 }
 
-/// Compiles a module and asks it for its manifest.
+/// A compiled module and its manifest: as they are kept, or by compiling the module and asking it.
 fn described(
-    name: &str,
     source: &ModuleSource,
-    limits: &Limits,
-    interruption: Interruption,
+    options: CompileOptions<'_>,
+    artifacts: Option<&ArtifactCache>,
     redact_well_known: bool,
 ) -> Result<(CompiledModule, Manifest)> {
-    let mut module = CompiledModule::new(name, source, limits, interruption)?;
-    let redactor =
-        redactor(&BTreeMap::new(), redact_well_known).map_err(|problem| Error::Module {
-            plugin: name.to_owned(),
-            reason: Box::new(ModuleError::Settings(problem)),
-        })?;
-    module.set_redactor(redactor);
-    let mut manifest = describe(name, &module)?;
+    let refused = |reason: ModuleError| Error::Module {
+        plugin: options.name.to_owned(),
+        reason: Box::new(reason),
+    };
+    let redactor = redactor(&BTreeMap::new(), redact_well_known)
+        .map_err(|problem| refused(ModuleError::Settings(problem)))?;
+    let id = options.artifact(source.digest());
+    let kept = match artifacts {
+        Some(artifacts) => artifacts.get(&options.engine()?, &id),
+        None => None,
+    };
+    let (module, mut manifest) = match kept {
+        // What is kept has passed all checks, under these limits.
+        Some(Artifact { module, meta }) => {
+            let engine = options.engine()?;
+            let mut module = CompiledModule::link(source, options, &engine, &module, meta.imports)?;
+            module.set_redactor(redactor);
+            let manifest = Manifest::parse(meta.manifest.as_bytes(), options.limits)
+                .map_err(|reason| refused(reason.into()))?;
+            (module, manifest)
+        }
+        None => {
+            let (mut module, info) = CompiledModule::compile(source, options)?;
+            module.set_redactor(redactor);
+            let bytes = describe(options.name, &module)?;
+            let manifest =
+                Manifest::parse(&bytes, options.limits).map_err(|reason| refused(reason.into()))?;
+            manifest
+                .check_exports(&info)
+                .map_err(|reason| refused(reason.into()))?;
+            if let Some(artifacts) = artifacts
+                && let (Ok(manifest), Ok(code)) = (String::from_utf8(bytes), module.code())
+            {
+                let imports = module.imports().to_vec();
+                artifacts.put(&id, &Meta { imports, manifest }, &code);
+            }
+            (module, manifest)
+        }
+    };
     manifest.redact(module.redactor());
     Ok((module, manifest))
 }
 
-/// Asks a module for its version of the interface and its manifest.
-fn describe(name: &str, module: &CompiledModule) -> Result<Manifest> {
+/// Asks a module for its version of the interface and its manifest, as it gives it.
+fn describe(name: &str, module: &CompiledModule) -> Result<Vec<u8>> {
     let failed = |export: &str| {
         let function = FunctionId {
             function: export.to_owned(),
@@ -257,28 +300,32 @@ fn describe(name: &str, module: &CompiledModule) -> Result<Manifest> {
             .map_err(failed(wasmfusion_abi::export::DESCRIBE))?,
         None => 0,
     };
-    let manifest = instance
+    instance
         .manifest_bytes(module, address.cast_unsigned())
-        .map_err(refused)?;
-    let manifest =
-        Manifest::parse(&manifest, module.limits()).map_err(|reason| refused(reason.into()))?;
-    manifest
-        .check_exports(module.info())
-        .map_err(|reason| refused(reason.into()))?;
-    Ok(manifest)
+        .map_err(refused)
 }
 
 fn redactor(secrets: &BTreeMap<String, Secret>, well_known: bool) -> Result<Arc<Redactor>, String> {
+    // Most plugins have no secrets, and share it.
+    static WELL_KNOWN: OnceLock<Arc<Redactor>> = OnceLock::new();
+    let shared = secrets.is_empty() && well_known;
+    if shared && let Some(redactor) = WELL_KNOWN.get() {
+        return Ok(Arc::clone(redactor));
+    }
     let values = secrets.values().map(Secret::reveal);
     let redactor = Redactor::new(values, well_known).map_err(|error| error.to_string())?;
-    Ok(Arc::new(redactor))
+    let redactor = Arc::new(redactor);
+    match shared {
+        true => Ok(Arc::clone(WELL_KNOWN.get_or_init(|| redactor))),
+        false => Ok(redactor),
+    }
 }
 
 /// That the manifest asks for a capability for each host function that the module imports.
 fn check_requested(manifest: &Manifest, module: &CompiledModule) -> Result<(), ModuleError> {
     let asks = |kind: &CapabilityKind| manifest.capabilities.iter().any(|c| c.kind() == *kind);
-    for import in &module.info().imports {
-        let Some(function) = HostFunction::find(&import.module, &import.name) else {
+    for import in module.imports() {
+        let Some(function) = HostFunction::named(import) else {
             continue;
         };
         let needed = function.capabilities;

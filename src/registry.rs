@@ -1,13 +1,16 @@
 //! The plugins of a process or of a tenant: loading them, finding them, dropping them.
 
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use parking_lot::Mutex;
 
+use crate::artifact::{ArtifactCache, ArtifactOptions};
 use crate::audit::{AuditLog, AuditOptions};
 use crate::capability::Grants;
 use crate::deadline::Interruption;
@@ -39,6 +42,8 @@ pub struct RegistryOptions {
     pub context: Arc<dyn HostContext>,
     /// What is kept of plugins' host calls.
     pub audit: AuditOptions,
+    /// Where compiled modules are kept, so that the next start maps them instead of compiling. `None`: nowhere.
+    pub artifacts: Option<ArtifactOptions>,
     /// Whether modules must be signed by one of [`Self::trusted_keys`].
     pub require_signed: bool,
     /// The keys that modules may be signed with. With any, a module that has a signature must have a good one.
@@ -71,6 +76,7 @@ impl Default for RegistryOptions {
             grants: Grants::default(),
             context: Arc::new(NoContext),
             audit: AuditOptions::default(),
+            artifacts: None,
             require_signed: false,
             trusted_keys: Vec::new(),
             redact_well_known: true,
@@ -103,6 +109,8 @@ struct Inner {
     compiled: DashMap<Digest, Vec<Weak<Plugin>>>,
     /// There from when a plugin that can call the host is loaded.
     audit: Mutex<Option<AuditLog>>,
+    /// There from when the first module is loaded, if there is to be one.
+    artifacts: Mutex<Option<ArtifactCache>>,
     metrics: Metrics,
 }
 
@@ -222,7 +230,8 @@ impl Registry {
         })?)
     }
 
-    /// Loads every `.wasm` and `.wat` file of a directory, in the order of their names. A file that is refused does not keep the others out.
+    /// Loads every `.wasm` and `.wat` file of a directory, each with the file `NAME.toml` beside it, on all processors. A file that is refused does not
+    /// keep the others out; of two plugins with one name, that of the file counts whose name comes first.
     ///
     /// # Errors
     ///
@@ -244,13 +253,43 @@ impl Registry {
             }
         }
         files.sort();
-        Ok(files
-            .into_iter()
-            .map(|file| {
-                let loaded = self.load_file(&file);
-                (file, loaded)
-            })
-            .collect())
+        let compiled = self.compile_files(&files);
+        let loaded = compiled.into_iter().map(|plugin| self.add(plugin?));
+        Ok(files.iter().cloned().zip(loaded).collect())
+    }
+
+    /// Compiles files on all processors; the results are in their order.
+    fn compile_files(&self, files: &[PathBuf]) -> Vec<Result<Arc<Plugin>>> {
+        let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let next = AtomicUsize::new(0);
+        let compile = || {
+            let places = std::iter::from_fn(|| {
+                let place = next.fetch_add(1, Ordering::Relaxed);
+                files.get(place).map(|file| (place, file))
+            });
+            let compile = |(place, file): (usize, &PathBuf)| (place, self.compile_file(file, None));
+            places.map(compile).collect::<Vec<_>>()
+        };
+        let mut done = std::thread::scope(|scope| {
+            let others: Vec<_> = (1..threads.min(files.len()))
+                // If there is no thread, there is one less.
+                .filter_map(|_| {
+                    std::thread::Builder::new()
+                        .spawn_scoped(scope, compile)
+                        .ok()
+                })
+                .collect();
+            let mut done = compile();
+            for other in others {
+                match other.join() {
+                    Ok(results) => done.extend(results),
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }
+            }
+            done
+        });
+        done.sort_by_key(|(place, _)| *place);
+        done.into_iter().map(|(_, result)| result).collect()
     }
 
     /// The plugin of this name.
@@ -302,6 +341,22 @@ impl Registry {
         }
         let log = AuditLog::new(&self.0.options.audit)?;
         Ok(audit.insert(log).clone())
+    }
+
+    /// Where compiled modules are kept, if that is anywhere.
+    ///
+    /// # Errors
+    ///
+    /// If the directory of [`RegistryOptions::artifacts`] cannot be used.
+    pub fn artifacts(&self) -> Result<Option<ArtifactCache>> {
+        let Some(options) = &self.0.options.artifacts else {
+            return Ok(None);
+        };
+        let mut artifacts = self.0.artifacts.lock();
+        if artifacts.is_none() {
+            *artifacts = Some(ArtifactCache::open(options)?);
+        }
+        Ok(artifacts.clone())
     }
 
     /// The log, if it has begun.
@@ -415,6 +470,7 @@ impl Registry {
                 grants: &options.grants,
                 limits: &limits,
                 interruption: options.interruption,
+                artifacts: self.artifacts()?.as_ref(),
                 redact_well_known: options.redact_well_known,
                 services: &|| self.services(),
             },

@@ -73,6 +73,10 @@ pub struct ShellArgs {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub store: Option<PathBuf>,
 
+    /// Keep compiled plugins in this directory, which is made if it is not there, so that the next start maps them instead of compiling
+    #[arg(long, value_name = "DIR", env = "WASMFUSION_ARTIFACTS", value_hint = ValueHint::DirPath)]
+    pub artifacts: Option<PathBuf>,
+
     /// Append a line of JSON to this file for each host call of a plugin; `SELECT * FROM wasmfusion.audit` shows the last ones
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub audit: Option<PathBuf>,

@@ -37,7 +37,8 @@ impl NetworkPattern {
                 .rsplit_once(':')
                 .ok_or("the port is missing; write `host:443`, or `host:*` for every port")?,
         };
-        if host.is_empty() {
+        // A dot alone is no name, and what is left of it none either.
+        if host.trim_end_matches('.').is_empty() {
             return Err("the host is missing; write `host:443`".to_owned());
         }
         let hosts = if let Ok(net) = host.parse::<IpNet>() {

@@ -177,3 +177,10 @@ fn what_everybody_is_granted_widens_no_request() {
     assert!(permissions.allows_host(CapabilityKind::NetHttp, "api.example.com", 443));
     assert!(!permissions.allows_address(CapabilityKind::NetHttp, private, 443));
 }
+
+#[test]
+fn a_dot_alone_is_no_host() {
+    for text in ["net:http:.:*", "net:connect:..:443", "net:http::443"] {
+        assert!(problem(text).contains("the host is missing"), "{text}");
+    }
+}

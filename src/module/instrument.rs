@@ -24,6 +24,9 @@ pub const WATCH_EXPORT: &str = "wasmfusion_watch";
 /// The name under which the rewritten module exports what was its `start` function, if it had one: `() -> ()`.
 pub const START_EXPORT: &str = "wasmfusion_start";
 
+/// Raised whenever the rewritten module of some module becomes another one: code that was compiled before is of no use then.
+pub(crate) const INSTRUMENT_REVISION: u32 = 1;
+
 /// Whether a module gets probes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Probes {

@@ -33,6 +33,7 @@ pub use digest::Digest;
 pub use error::ModuleError;
 pub use info::{AbiVersion, ExternType, Import, ModuleInfo, Signature};
 pub use inspect::{CustomSection, Export, Inspection, MemoryUse, Producer, ProposalUse, TableUse};
+pub(crate) use instrument::INSTRUMENT_REVISION;
 pub use instrument::{Probes, START_EXPORT, WATCH_EXPORT, instrument};
 pub(crate) use manifest::check_column_names;
 pub use manifest::{

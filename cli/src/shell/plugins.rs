@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use datafusion::error::Result;
 use datafusion::prelude::SessionContext;
-use wasmfusion::{LeftOut, LocalContext, Plugin, Registry, SessionContextExt};
+use wasmfusion::{ArtifactOptions, LeftOut, LocalContext, Plugin, Registry, SessionContextExt};
 
 use crate::args::ShellArgs;
 use crate::{report, sandbox};
@@ -20,7 +20,11 @@ pub fn registry(args: &ShellArgs) -> Result<Registry, String> {
         None => LocalContext::default(),
     };
     options.context = Arc::new(context);
-    Ok(Registry::new(options))
+    options.artifacts = args.artifacts.as_ref().map(ArtifactOptions::new);
+    let registry = Registry::new(options);
+    // A directory that cannot be used is told now, not by each plugin.
+    registry.artifacts().map_err(|error| error.to_string())?;
+    Ok(registry)
 }
 
 /// Loads the plugins of a directory and makes their functions callable. Files that are refused and functions whose name is

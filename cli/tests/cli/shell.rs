@@ -1,5 +1,6 @@
 //! `-c`, `-f`, pipes, exit codes, options.
 
+use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
 
@@ -287,4 +288,49 @@ fn colour_is_for_terminals() {
         .unwrap()
         .into();
     assert!(forced.failed(1).contains("\u{1b}["));
+}
+
+#[test]
+fn compiled_plugins_are_kept() {
+    let place = Place::with_plugin();
+    let kept = || {
+        let files = fs::read_dir(place.path().join("kept")).expect("it was made");
+        let mut files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
+        files.retain(|file| file.extension().is_some_and(|e| e == "cwasm"));
+        files
+    };
+    let args = [
+        "-q",
+        "--plugins",
+        "plugins",
+        "--artifacts",
+        "kept",
+        "--format",
+        "csv",
+        "-c",
+        "SELECT answer('?')",
+    ];
+    assert_has(&place.run(&args).succeeded(), &["42"]);
+    let [file] = kept().try_into().expect("one plugin");
+    let code = fs::read(&file).unwrap();
+    // What is kept is used, and stays as it is.
+    assert_has(&place.run(&args).succeeded(), &["42"]);
+    assert_eq!(fs::read(&file).unwrap(), code);
+    // What was changed is not used, and made anew.
+    let mut changed = code.clone();
+    changed[code.len() / 2] ^= 1;
+    fs::write(&file, changed).unwrap();
+    let outcome = place.run(&args);
+    assert_has(&outcome.err, &["WARN", "it was damaged"]);
+    assert_has(&outcome.out, &["42"]);
+    assert_eq!(kept(), [file.clone()]);
+    assert_has(&place.run(&args).succeeded(), &["42"]);
+
+    let error = place
+        .run(&["--artifacts", "plugins/test.wat", "-c", "SELECT 1"])
+        .failed(2);
+    assert_has(
+        &error,
+        &["the directory of compiled modules", "it is not a directory"],
+    );
 }

@@ -52,6 +52,7 @@ impl Place {
             .env("HOME", self.path())
             .env_remove("RUST_LOG")
             .env_remove("WASMFUSION_LOG")
+            .env_remove("WASMFUSION_ARTIFACTS")
             .stdin(Stdio::null());
         command
     }

@@ -37,8 +37,12 @@ pub(crate) struct HostFunction {
 impl HostFunction {
     /// The function of this name in this module.
     pub(crate) fn find(module: &str, name: &str) -> Option<&'static Self> {
-        let function = || FUNCTIONS.iter().find(|function| function.name == name);
-        (module == MODULE).then(function).flatten()
+        (module == MODULE).then(|| Self::named(name)).flatten()
+    }
+
+    /// The function of this name.
+    pub(crate) fn named(name: &str) -> Option<&'static Self> {
+        FUNCTIONS.iter().find(|function| function.name == name)
     }
 
     /// The type that a module imports it with.

@@ -1,6 +1,7 @@
 use wasmparser::{Operator, Validator, WasmFeatures};
 
 use super::*;
+use crate::module::Digest;
 use crate::module::fixture::{binary, guest, noise, random};
 use crate::module::probes::is_bulk;
 
@@ -211,4 +212,22 @@ fn a_function_can_have_as_many_probes_as_the_page_has_words() {
         "function 3 has 16384 loops, more than the 16383 that can be watched in one function; split it"
     );
     assert!(instrument(&with_loops(PROBES_MAX), Probes::Off).is_ok());
+}
+
+/// What is compiled of a module is kept on disk under this revision: see [`INSTRUMENT_REVISION`].
+#[test]
+fn the_revision_is_raised_with_every_change() {
+    let module = binary(
+        r#"(module (memory (export "memory") 1) (func $f (call $f)) (start $f)
+             (func (export "loops") (param i32) (loop (br_if 0 (local.get 0)) (memory.fill (i32.const 0) (i32.const 1) (i32.const 2)))))"#,
+    );
+    let rewritten = instrument(&module, Probes::On).expect("it is valid");
+    assert_eq!(
+        (INSTRUMENT_REVISION, Digest::of(&rewritten).to_string()),
+        (
+            1,
+            "1e79c1c0f1e4f57c341755514082070e28263ecdc5ca5eeebf4b227a1abafce7".to_owned()
+        ),
+        "raise INSTRUMENT_REVISION, and put the new digest here"
+    );
 }

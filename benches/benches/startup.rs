@@ -1,0 +1,102 @@
+//! What a start costs when modules were compiled before: a directory of a hundred plugins, and one plugin up to its first answer.
+
+use std::fs;
+use std::hint::black_box;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, StringArray};
+use criterion::Criterion;
+use datafusion::logical_expr::ScalarUDF;
+use tempfile::TempDir;
+use wasmfusion::{ArtifactOptions, Registry, RegistryOptions, ScalarFunction};
+use wasmfusion_benches::{Figures, Runner, Subject};
+
+/// Plugins of the directory.
+const PLUGINS: usize = 100;
+/// Real plugins that need no grants, of which the directory's are made.
+const MODELS: [&str; 8] = [
+    "dates", "geo", "hello", "json", "money", "stats", "text", "web",
+];
+
+fn main() {
+    Runner::new().run(measure, figures);
+}
+
+fn measure(c: &mut Criterion) {
+    let folder = TempDir::new().expect("a folder");
+    let plugins = folder.path().join("plugins");
+    fs::create_dir(&plugins).expect("a folder in it");
+    for number in 0..PLUGINS {
+        let model = MODELS[number % MODELS.len()];
+        let (name, bytes) = renamed(model, number);
+        fs::write(plugins.join(name).with_extension("wasm"), bytes).expect("it can be written");
+    }
+    let registry = || {
+        let mut options = RegistryOptions::default();
+        options.artifacts = Some(ArtifactOptions::new(folder.path().join("artifacts")));
+        Registry::new(options)
+    };
+    // Once, so that all is compiled.
+    let cold = open(&registry(), &plugins);
+    assert!(cold >= PLUGINS, "{cold} functions");
+
+    let mut group = c.benchmark_group("startup");
+    group.sample_size(20);
+    group.bench_function("open_100", |b| {
+        b.iter(|| black_box(open(&registry(), &plugins)));
+    });
+    let names: ArrayRef = Arc::new(StringArray::from(vec!["world"]));
+    let hello = plugins.join(renamed("hello", 2).0).with_extension("wasm");
+    group.bench_function("first_call", |b| {
+        b.iter(|| {
+            let plugin = registry().load_file(&hello).expect("it is there");
+            let function = ScalarFunction::named(&plugin, "hello").expect("it has it");
+            black_box(Subject::new(&ScalarUDF::from(function), std::slice::from_ref(&names)).call())
+        });
+    });
+    let counts = registry()
+        .artifacts()
+        .expect("it can be used")
+        .expect("there is one")
+        .counts();
+    assert_eq!(counts.refused, 0);
+    group.finish();
+}
+
+/// Loads the directory, and makes every function. Their number.
+fn open(registry: &Registry, plugins: &Path) -> usize {
+    for (file, loaded) in registry.load_dir(plugins).expect("it can be read") {
+        loaded.unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    }
+    registry.functions().len()
+}
+
+/// The module of a built plugin under another name of the same length, and that name: another module.
+fn renamed(model: &str, number: usize) -> (String, Vec<u8>) {
+    let file = format!(
+        "{}/../examples/plugins/built/{model}.wasm",
+        env!("CARGO_MANIFEST_DIR")
+    );
+    let mut bytes = fs::read(file).expect("it is built");
+    let name = format!("{}{number:02}", &model[..model.len() - 2]);
+    let (old, new) = (
+        format!("{{\"name\":\"{model}\",\"version\""),
+        format!("{{\"name\":\"{name}\",\"version\""),
+    );
+    let place = bytes
+        .windows(old.len())
+        .position(|window| window == old.as_bytes());
+    let place = place.expect("the manifest is in the module");
+    bytes[place..place + old.len()].copy_from_slice(new.as_bytes());
+    (name, bytes)
+}
+
+fn figures(figures: &Figures) {
+    if let Some(ns) = figures.median_ns("startup/open_100") {
+        figures.print("startup/open_100_ms", ns / 1e6);
+    }
+    if let Some(ns) = figures.median_ns("startup/first_call") {
+        figures.print("startup/first_call_us", ns / 1e3);
+    }
+}
