@@ -73,7 +73,11 @@ impl Plugin {
             interruption: *interruption,
         };
         let told = |problem| refused(ModuleError::Settings(problem));
-        let (mut module, manifest) = described(source, compile, *artifacts, *redact_well_known)?;
+        let (mut module, mut manifest) =
+            described(source, compile, *artifacts, *redact_well_known)?;
+        manifest
+            .choose(settings.functions.as_deref(), &settings.aliases)
+            .map_err(|error| refused(error.into()))?;
         check_requested(&manifest, &module).map_err(refused)?;
         let mut grants = settings.grants.clone();
         grants.add_needed(everybodys, &manifest.capabilities);

@@ -735,3 +735,57 @@ async fn a_session_without_a_schema_of_ours_is_left_alone() {
     ctx.register_plugins(&Registry::default())
         .expect("nothing to register a schema in");
 }
+
+#[tokio::test]
+async fn an_operator_chooses_functions_and_their_names() {
+    let stats = built_plugins().join("stats.wasm");
+    let load = |settings: PluginSettings| {
+        let registry = Registry::default();
+        let loaded = registry.load_file_with(&stats, &settings);
+        loaded.map(|_| registry).map_err(|error| error.to_string())
+    };
+    let all = load(PluginSettings::default())
+        .expect("it loads")
+        .functions();
+    let name = all.first().expect("it has some").name().to_owned();
+    assert!(all.len() > 1);
+
+    let chosen = PluginSettings::default()
+        .function(&name.to_uppercase())
+        .alias("my_name_for_it", &name);
+    let registry = load(chosen).expect("it loads");
+    let [function] = registry.functions().try_into().expect("one is left");
+    assert_eq!(function.name(), name);
+    assert!(function.aliases().contains(&"my_name_for_it".to_owned()));
+    // The others cannot be had by their names either.
+    let plugin = registry.plugin("stats").expect("it is there");
+    let other = all.last().expect("it has some").name();
+    assert!(wasmfusion::SqlFunction::named(&plugin, other).is_none());
+    assert!(wasmfusion::SqlFunction::named(&plugin, &name).is_some());
+
+    for (settings, problem) in [
+        (
+            PluginSettings::default().function("nothing"),
+            "there is no function `nothing`; there are ",
+        ),
+        (
+            PluginSettings::default().alias("x", "nothing"),
+            "there is no function `nothing`",
+        ),
+        (
+            PluginSettings::default().alias("not a name", &name),
+            "is not a name for a function",
+        ),
+        (
+            PluginSettings::default().alias(other, &name),
+            "is the name of a function",
+        ),
+        (
+            PluginSettings::default().function(&name).alias("x", other),
+            "there is no function",
+        ),
+    ] {
+        let error = load(settings).map(drop).expect_err("refused");
+        assert!(error.contains(problem), "{error}");
+    }
+}

@@ -61,6 +61,10 @@ pub struct PluginSettings {
     pub config: Map<String, Value>,
     /// The values of its secrets, by name.
     pub secrets: BTreeMap<String, SecretSource>,
+    /// The functions that can be called, by name. `None`: all that the plugin has.
+    pub functions: Option<Vec<String>>,
+    /// Further names of functions: from the name to the function's.
+    pub aliases: BTreeMap<String, String>,
     /// The only module that these settings are for.
     pub digest: Option<Digest>,
     /// The module's signature, in minisign's form. Without it, `NAME.wasm.minisig` beside the module is looked at.
@@ -86,6 +90,9 @@ struct RawSettings {
     config: Map<String, Value>,
     #[serde(default)]
     secrets: BTreeMap<String, SecretSource>,
+    functions: Option<Vec<String>>,
+    #[serde(default)]
+    aliases: BTreeMap<String, String>,
     digest: Option<String>,
     signature: Option<PathBuf>,
 }
@@ -115,6 +122,8 @@ impl PluginSettings {
             limits: raw.limits,
             config: raw.config,
             secrets: raw.secrets,
+            functions: raw.functions,
+            aliases: raw.aliases,
             digest,
             signature: raw.signature.map(SignatureSource::File),
         })
@@ -264,6 +273,20 @@ impl PluginSettings {
     #[must_use]
     pub fn secret(mut self, name: &str, source: SecretSource) -> Self {
         self.secrets.insert(name.to_owned(), source);
+        self
+    }
+
+    /// The same settings with one more function that can be called; those that are not named cannot.
+    #[must_use]
+    pub fn function(mut self, name: &str) -> Self {
+        self.functions.get_or_insert_default().push(name.to_owned());
+        self
+    }
+
+    /// The same settings with a further name of a function.
+    #[must_use]
+    pub fn alias(mut self, alias: &str, function: &str) -> Self {
+        self.aliases.insert(alias.to_owned(), function.to_owned());
         self
     }
 

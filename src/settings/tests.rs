@@ -18,6 +18,9 @@ fn everything_that_can_be_said() {
         grants = ["random", "secret:key"]
         digest = "sha256:{digest}"
         signature = "geo.sig"
+        functions = ["distance", "bearing"]
+        [aliases]
+        km = "distance"
         [limits]
         call_timeout_ms = 250
         call_fuel_max = 1000
@@ -50,6 +53,9 @@ fn everything_that_can_be_said() {
         Some(SignatureSource::File("geo.sig".into()))
     );
     assert!(!format!("{settings:?}").contains("hunter22"));
+    let functions = ["distance".to_owned(), "bearing".to_owned()];
+    assert_eq!(settings.functions.as_deref(), Some(&functions[..]));
+    assert_eq!(settings.aliases["km"], "distance");
 }
 
 #[test]

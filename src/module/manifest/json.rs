@@ -254,6 +254,7 @@ fn function(mut raw: RawFunction, limits: &Limits) -> Result<FunctionDecl, Manif
         returns,
         bind: raw.bind,
         volatility: raw.volatility,
+        hidden: false,
         aliases: raw.aliases,
         description: raw.description,
         examples: raw.examples,
@@ -340,7 +341,7 @@ fn is_plugin_name(name: &str) -> bool {
             .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'))
 }
 
-fn check_sql_name(place: &str, what: &str, name: &str) -> Result<(), ManifestError> {
+pub(super) fn check_sql_name(place: &str, what: &str, name: &str) -> Result<(), ManifestError> {
     let spelled = name.len() <= NAME_BYTES_MAX
         && name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');

@@ -3,6 +3,7 @@
 //! `docs/abi.md`, "The manifest", is the specification. A [`Manifest`] that exists has passed every rule that can be
 //! checked without the module; [`Manifest::check_exports`] checks the rest.
 
+mod choice;
 mod json;
 mod kind;
 mod overloads;
@@ -45,6 +46,9 @@ pub struct Manifest {
 /// One function of a plugin.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FunctionDecl {
+    /// Whether the operator leaves it out.
+    #[serde(skip)]
+    pub(crate) hidden: bool,
     /// Name in SQL.
     pub name: String,
     /// Name of the wasm export.
