@@ -61,7 +61,7 @@ pub use host::{
 pub use limits::Limits;
 pub use metrics::{Metric, MetricKind, Metrics};
 pub use plugin::Plugin;
-pub use registry::{Registry, RegistryOptions, SettingsFiles};
+pub use registry::{PluginDirectory, PluginFile, Registry, RegistryOptions, SettingsFiles};
 pub use scope::{StreamScope, WasmExec, WasmRule};
 pub use settings::{
     PluginSettings, PublicKey, Secret, SecretSource, SettingsError, SignatureSource,

@@ -1,7 +1,7 @@
 //! What a `SessionContext` gains.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 use datafusion::common::plan_err;
@@ -12,6 +12,7 @@ use datafusion::logical_expr::{DdlStatement, LogicalPlan};
 use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast;
+use parking_lot::RwLock;
 
 use super::create::{self, Clauses, WasmFunctionFactory};
 use super::drop;
@@ -21,7 +22,7 @@ use crate::error::Error;
 use crate::function::SqlFunction;
 use crate::limits::SessionLimits;
 use crate::plugin::Plugin;
-use crate::registry::Registry;
+use crate::registry::{Registry, Session};
 use crate::scope::WasmRule;
 
 /// WebAssembly functions for a `SessionContext`.
@@ -138,6 +139,7 @@ impl SessionContextExt for SessionContext {
             let limits = SessionLimits::new(&registry.options().limits);
             state.config_mut().options_mut().extensions.insert(limits);
             add_schema(&state, registry)?;
+            registry.attach(Box::new(Attached(self.state_weak_ref())));
         }
         for function in functions {
             names::put(&mut state, function)?;
@@ -206,6 +208,60 @@ impl SessionContextExt for SessionContext {
             plan => self.execute_logical_plan(plan).await,
         }
     }
+}
+
+/// A session that hears of new versions of its plugins.
+struct Attached(Weak<RwLock<SessionState>>);
+
+impl Session for Attached {
+    fn replace(&self, old: Option<&Arc<Plugin>>, new: Option<&Arc<Plugin>>) -> bool {
+        let Some(state) = self.0.upgrade() else {
+            return false;
+        };
+        let mut state = state.write();
+        if let Err(error) = replace(&mut state, old, new) {
+            tracing::warn!(target: "wasmfusion::plugins", %error, "a session does not get all functions of a plugin");
+        }
+        true
+    }
+}
+
+/// Takes the functions of `new` in place of those of `old`, where the session has those still; and those that are new, where nobody has their names.
+fn replace(
+    state: &mut SessionState,
+    old: Option<&Arc<Plugin>>,
+    new: Option<&Arc<Plugin>>,
+) -> Result<()> {
+    let before = old.map(SqlFunction::all).unwrap_or_default();
+    let after = new.map(SqlFunction::all).unwrap_or_default();
+    let is_ours = |state: &SessionState, name: &str| match Owner::of(state, name) {
+        Owner::Plugin(there) => old.is_some_and(|old| Arc::ptr_eq(there.plugin(), old)),
+        Owner::Nobody | Owner::Engine => false,
+    };
+    for mut function in after {
+        let had = before.iter().any(|other| other.name() == function.name());
+        let free = match Owner::of(state, function.name()) {
+            // What somebody has dropped stays dropped.
+            Owner::Nobody => !had,
+            Owner::Plugin(_) | Owner::Engine => is_ours(state, function.name()),
+        };
+        if !free {
+            continue;
+        }
+        let is_free =
+            |name: &String| matches!(Owner::of(state, name), Owner::Nobody) || is_ours(state, name);
+        if !function.aliases().iter().all(is_free) {
+            let name = function.name().to_owned();
+            function = function.with_name(&name);
+        }
+        names::put(state, function)?;
+    }
+    for function in before {
+        if is_ours(state, function.name()) {
+            names::remove(state, function.name())?;
+        }
+    }
+    Ok(())
 }
 
 /// Adds the schema `wasmfusion` to the session's catalog, if that takes schemas.

@@ -1,0 +1,226 @@
+//! A directory of plugins that is watched: what is put there is live, what is changed is reloaded, what is taken away is gone.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant, SystemTime};
+
+use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
+use parking_lot::Mutex;
+
+use super::Registry;
+use crate::error::{Error, Result};
+use crate::plugin::Plugin;
+
+/// How long a directory must be quiet before it is read: a file is written in many steps.
+const QUIET: Duration = Duration::from_millis(50);
+/// But no longer than this.
+const QUIET_AT_MOST: Duration = Duration::from_secs(2);
+
+/// A directory of plugins that is watched until this is dropped. The plugins stay.
+pub struct PluginDirectory(Arc<Inner>);
+
+struct Inner {
+    registry: Registry,
+    path: PathBuf,
+    files: Mutex<BTreeMap<PathBuf, Known>>,
+    watcher: Mutex<Option<RecommendedWatcher>>,
+}
+
+/// A file in a [`PluginDirectory`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct PluginFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The plugin that was loaded from it last. An older version of the file, if [`Self::problem`] says something.
+    pub plugin: Option<Arc<Plugin>>,
+    /// Why the file as it is now was refused.
+    pub problem: Option<String>,
+}
+
+/// What is known of a file.
+struct Known {
+    stamp: Stamp,
+    plugin: Option<Arc<Plugin>>,
+    problem: Option<String>,
+}
+
+/// Tells versions of a module and the files beside it apart: inode, size, time of change of each.
+type Stamp = [Option<(u64, u64, SystemTime)>; 3];
+
+impl Registry {
+    /// Loads every plugin of a directory, as [`Self::load_dir`] does, and watches it from then on: new files are loaded, changed ones reloaded, and
+    /// the plugins of files that are gone are forgotten, here and in all sessions that have this registry's plugins. A file that is refused
+    /// leaves the version before it in place. Queries go on with the version that they were planned with.
+    ///
+    /// # Errors
+    ///
+    /// If the directory cannot be read or watched. What happened to each file is in [`PluginDirectory::files`].
+    pub fn open_dir(&self, path: impl AsRef<Path>) -> Result<PluginDirectory> {
+        let path = path.as_ref();
+        let failed = |error: &dyn fmt::Display| Error::Host {
+            what: format!(
+                "the plugin directory {} could not be watched",
+                path.display()
+            ),
+            reason: error.to_string(),
+        };
+        let inner = Arc::new(Inner {
+            registry: self.clone(),
+            path: path.to_owned(),
+            files: Mutex::default(),
+            watcher: Mutex::default(),
+        });
+        let (sender, events) = channel();
+        let mut watcher = notify::recommended_watcher(move |event| {
+            // Nobody may listen any more. What happened does not matter: the directory is read anew.
+            let _ = sender.send(drop::<notify::Result<notify::Event>>(event));
+        })
+        .map_err(|error| failed(&error))?;
+        watcher
+            .watch(path, RecursiveMode::NonRecursive)
+            .map_err(|error| failed(&error))?;
+        // Watched first: what changes while it is read is seen.
+        inner.read()?;
+        let weak = Arc::downgrade(&inner);
+        std::thread::Builder::new()
+            .name("wasmfusion-plugins".into())
+            .spawn(move || watch(&weak, &events))
+            .map_err(|error| failed(&error))?;
+        *inner.watcher.lock() = Some(watcher);
+        Ok(PluginDirectory(inner))
+    }
+}
+
+impl PluginDirectory {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0.path
+    }
+
+    /// Its files, in the order of their names, as they were read last.
+    pub fn files(&self) -> Vec<PluginFile> {
+        let files = self.0.files.lock();
+        let file = |(path, known): (&PathBuf, &Known)| PluginFile {
+            path: path.clone(),
+            plugin: known.plugin.clone(),
+            problem: known.problem.clone(),
+        };
+        files.iter().map(file).collect()
+    }
+
+    /// Reads the directory now, without waiting for word that something has changed.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read.
+    pub fn refresh(&self) -> Result<()> {
+        self.0.read()
+    }
+}
+
+/// Reads the directory after each change, until nobody has it any more.
+fn watch(directory: &Weak<Inner>, events: &Receiver<()>) {
+    while events.recv().is_ok() {
+        let latest = Instant::now() + QUIET_AT_MOST;
+        while Instant::now() < latest {
+            match events.recv_timeout(QUIET) {
+                Ok(()) => {}
+                Err(RecvTimeoutError::Timeout) => break,
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+        let Some(directory) = directory.upgrade() else {
+            return;
+        };
+        if let Err(error) = directory.read() {
+            tracing::warn!(target: "wasmfusion::plugins", %error, "a plugin directory is left as it was");
+        }
+    }
+}
+
+impl Inner {
+    /// Loads what is new or changed, and forgets what is gone.
+    fn read(&self) -> Result<()> {
+        let mut files = self.files.lock();
+        let there = self.registry.module_files(&self.path)?;
+        let gone: Vec<PathBuf> = files
+            .keys()
+            .filter(|path| !there.contains(path))
+            .cloned()
+            .collect();
+        for path in gone {
+            if let Some(Known {
+                plugin: Some(plugin),
+                ..
+            }) = files.remove(&path)
+            {
+                self.registry.withdraw(&plugin);
+            }
+        }
+        // Taken before the files are read: what changes after that is another change.
+        let stamped = there.into_iter().map(|path| (stamp(&path), path));
+        let (stamps, changed): (Vec<Stamp>, Vec<PathBuf>) = stamped
+            .filter(|(stamp, path)| files.get(path).is_none_or(|known| known.stamp != *stamp))
+            .unzip();
+        let compiled = self.registry.compile_files(&changed);
+        for ((stamp, path), compiled) in stamps.into_iter().zip(changed).zip(compiled) {
+            let known = files.remove(&path).and_then(|known| known.plugin);
+            let taken = compiled.and_then(|new| self.take(known.as_ref(), new));
+            let (plugin, problem) = match taken {
+                Ok(plugin) => (Some(plugin), None),
+                Err(error) => {
+                    let error = error.to_string();
+                    tracing::warn!(target: "wasmfusion::plugins", path = %path.display(), error, "a plugin file is refused");
+                    (known, Some(error))
+                }
+            };
+            let known = Known {
+                stamp,
+                plugin,
+                problem,
+            };
+            files.insert(path, known);
+        }
+        Ok(())
+    }
+
+    /// Makes `new` the plugin of a file of which `known` was the one before.
+    fn take(&self, known: Option<&Arc<Plugin>>, new: Arc<Plugin>) -> Result<Arc<Plugin>> {
+        match known {
+            Some(old) if Arc::ptr_eq(old, &new) => {}
+            Some(old) if old.name() == new.name() => self.registry.swap(old, &new)?,
+            other => {
+                self.registry.add(Arc::clone(&new))?;
+                if let Some(old) = other {
+                    self.registry.withdraw(old);
+                }
+                self.registry.announce(&new);
+            }
+        }
+        Ok(new)
+    }
+}
+
+fn stamp(module: &Path) -> Stamp {
+    let of = |metadata: Metadata| {
+        let changed = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+        (metadata.ino(), metadata.len(), changed)
+    };
+    let signature = module.with_added_extension("minisig");
+    [module, &module.with_extension("toml"), &signature].map(|path| path.metadata().ok().map(of))
+}
+
+impl fmt::Debug for PluginDirectory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PluginDirectory")
+            .field("path", &self.0.path)
+            .field("files", &self.files())
+            .finish_non_exhaustive()
+    }
+}
