@@ -78,9 +78,10 @@ async fn run_in(args: ShellArgs) -> ExitCode {
 async fn start(args: &ShellArgs) -> Result<(ShellContext, PrintOptions)> {
     let registry = plugins::registry(args).map_err(DataFusionError::Configuration)?;
     let (session, options) = session::new(args).await?;
-    let context = ShellContext::new(session, &registry)?;
+    let mut context = ShellContext::new(session, &registry)?;
     for directory in &args.plugins {
-        plugins::load(context.session(), &registry, directory)?;
+        let directory = plugins::open(context.session(), &registry, directory)?;
+        context.watch(directory);
     }
     Ok((context, options))
 }

@@ -50,6 +50,15 @@ struct Known {
     problem: Option<String>,
 }
 
+/// Who says that a file is refused.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Told {
+    /// Who has opened the directory looks at its files.
+    ByCaller,
+    /// Nobody looks: it is logged.
+    InLog,
+}
+
 /// Tells versions of a module and the files beside it apart: inode, size, time of change of each.
 type Stamp = [Option<(u64, u64, SystemTime)>; 3];
 
@@ -86,7 +95,7 @@ impl Registry {
             .watch(path, RecursiveMode::NonRecursive)
             .map_err(|error| failed(&error))?;
         // Watched first: what changes while it is read is seen.
-        inner.read()?;
+        inner.read(Told::ByCaller)?;
         let weak = Arc::downgrade(&inner);
         std::thread::Builder::new()
             .name("wasmfusion-plugins".into())
@@ -120,7 +129,7 @@ impl PluginDirectory {
     ///
     /// If it cannot be read.
     pub fn refresh(&self) -> Result<()> {
-        self.0.read()
+        self.0.read(Told::InLog)
     }
 }
 
@@ -138,7 +147,7 @@ fn watch(directory: &Weak<Inner>, events: &Receiver<()>) {
         let Some(directory) = directory.upgrade() else {
             return;
         };
-        if let Err(error) = directory.read() {
+        if let Err(error) = directory.read(Told::InLog) {
             tracing::warn!(target: "wasmfusion::plugins", %error, "a plugin directory is left as it was");
         }
     }
@@ -146,7 +155,7 @@ fn watch(directory: &Weak<Inner>, events: &Receiver<()>) {
 
 impl Inner {
     /// Loads what is new or changed, and forgets what is gone.
-    fn read(&self) -> Result<()> {
+    fn read(&self, told: Told) -> Result<()> {
         let mut files = self.files.lock();
         let there = self.registry.module_files(&self.path)?;
         let gone: Vec<PathBuf> = files
@@ -176,7 +185,9 @@ impl Inner {
                 Ok(plugin) => (Some(plugin), None),
                 Err(error) => {
                     let error = error.to_string();
-                    tracing::warn!(target: "wasmfusion::plugins", path = %path.display(), error, "a plugin file is refused");
+                    if told == Told::InLog {
+                        tracing::warn!(target: "wasmfusion::plugins", path = %path.display(), error, "a plugin file is refused");
+                    }
                     (known, Some(error))
                 }
             };

@@ -13,18 +13,28 @@ use datafusion::object_store::ObjectStore;
 use datafusion::prelude::SessionContext;
 use datafusion_cli::cli_context::CliSessionContext;
 use url::Url;
-use wasmfusion::{Registry, SessionContextExt};
+use wasmfusion::{PluginDirectory, Registry, SessionContextExt};
 
 /// A session with plugins. Plans that datafusion-cli makes are executed by way of [`SessionContextExt::execute_wasm_plan`].
 pub struct ShellContext {
     session: SessionContext,
+    /// Watched as long as the shell runs.
+    directories: Vec<PluginDirectory>,
 }
 
 impl ShellContext {
     /// `session`, in which functions can be created by way of `registry`.
     pub fn new(session: SessionContext, registry: &Registry) -> Result<Self> {
         session.register_plugins(registry)?;
-        Ok(Self { session })
+        Ok(Self {
+            session,
+            directories: Vec::new(),
+        })
+    }
+
+    /// Keeps a directory of plugins watched.
+    pub fn watch(&mut self, directory: PluginDirectory) {
+        self.directories.push(directory);
     }
 
     /// The session.

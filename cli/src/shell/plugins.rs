@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use datafusion::error::Result;
 use datafusion::prelude::SessionContext;
-use wasmfusion::{ArtifactOptions, LeftOut, LocalContext, Plugin, Registry, SessionContextExt};
+use wasmfusion::{
+    ArtifactOptions, LeftOut, LocalContext, Plugin, PluginDirectory, Registry, SessionContextExt,
+};
 
 use crate::args::ShellArgs;
 use crate::{report, sandbox};
@@ -27,23 +29,29 @@ pub fn registry(args: &ShellArgs) -> Result<Registry, String> {
     Ok(registry)
 }
 
-/// Loads the plugins of a directory and makes their functions callable. Files that are refused and functions whose name is
-/// taken are reported and left out.
-pub fn load(session: &SessionContext, registry: &Registry, directory: &Path) -> Result<()> {
-    let files = registry.load_dir(directory)?;
+/// Loads the plugins of a directory, makes their functions callable, and goes on to do so while files come, change and go. Files that are refused
+/// and functions whose name is taken are reported and left out.
+pub fn open(
+    session: &SessionContext,
+    registry: &Registry,
+    directory: &Path,
+) -> Result<PluginDirectory> {
+    let opened = registry.open_dir(directory)?;
+    let files = opened.files();
     if files.is_empty() {
         report::warning(format!(
             "--plugins {}: there is no .wasm or .wat file in it",
             directory.display()
         ));
     }
-    for (_, loaded) in files {
-        match loaded {
-            Ok(plugin) => register(session, &plugin),
-            Err(error) => report::error(error),
+    for file in files {
+        match (file.plugin, file.problem) {
+            (Some(plugin), _) => register(session, &plugin),
+            (None, Some(problem)) => report::error(problem),
+            (None, None) => {}
         }
     }
-    Ok(())
+    Ok(opened)
 }
 
 /// Makes the functions of a plugin callable, those apart whose name somebody else has: `register_plugins` would refuse all.

@@ -3,8 +3,9 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 
-use crate::common::{Outcome, Place, assert_has};
+use crate::common::{GOOD, Outcome, Place, assert_has};
 
 /// Runs the program with SQL on its stdin.
 fn piped(place: &Place, args: &[&str], sql: &str) -> Outcome {
@@ -333,4 +334,36 @@ fn compiled_plugins_are_kept() {
         &error,
         &["the directory of compiled modules", "it is not a directory"],
     );
+}
+
+#[test]
+fn plugins_are_reloaded_while_the_shell_runs() {
+    let place = Place::with_plugin();
+    let mut command = place.command(&["-q", "--plugins", "plugins", "--format", "csv"]);
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut answer = || {
+        writeln!(stdin, "SELECT answer('?') AS a;").unwrap();
+        stdin.flush().unwrap();
+        assert_eq!(lines.next().unwrap().unwrap(), "a");
+        lines.next().unwrap().unwrap()
+    };
+    assert_eq!(answer(), "42");
+    place.file(
+        "plugins/test.wat",
+        &GOOD.replace("(i64.const 42)", "(i64.const 43)"),
+    );
+    let began = Instant::now();
+    while answer() != "43" {
+        assert!(began.elapsed() < Duration::from_secs(20));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    drop(stdin);
+    assert!(child.wait().unwrap().success());
 }
