@@ -151,6 +151,12 @@ async fn a_version_can_be_returned_to() {
     );
     let back = registry.roll_back("first").expect("there is one");
     assert!(Arc::ptr_eq(&back, versions.last().expect("there is one")));
+    let states = "SELECT string_agg(state || ' ' || n, ', ' ORDER BY state) FROM (SELECT state, count(*) AS n FROM wasmfusion.plugins GROUP BY state)";
+    let states = value(&ctx, states).await.expect("it answers");
+    assert!(
+        states.starts_with("former ") && states.contains("ready 1"),
+        "{states}"
+    );
     assert_eq!(value(&ctx, "SELECT first(1)").await.as_deref(), Ok("9"));
     // The file counts again when it changes.
     directory.refresh().expect("it can be read");

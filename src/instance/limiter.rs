@@ -26,6 +26,14 @@ pub(crate) struct PluginUsage {
     memory_bytes: AtomicU64,
 }
 
+impl PluginUsage {
+    /// Instances that live now, and the bytes of their memory.
+    pub(crate) fn now(&self) -> (u64, u64) {
+        let instances = self.instances.load(Ordering::Relaxed);
+        (instances.into(), self.memory_bytes.load(Ordering::Relaxed))
+    }
+}
+
 /// What the store holds: the limits of this instance, and what its host functions keep.
 pub(crate) struct HostState {
     pub(super) meter: MemoryMeter,

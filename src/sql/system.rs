@@ -15,7 +15,9 @@ use datafusion::logical_expr::{Expr, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 
 use crate::audit::AuditRecord;
+use crate::function::SqlFunction;
 use crate::metrics::Metric;
+use crate::module::{FunctionDecl, escape, signature_text};
 use crate::plugin::Plugin;
 use crate::registry::Registry;
 
@@ -27,9 +29,11 @@ type Rows = fn(&Registry) -> Result<RecordBatch>;
 
 const TABLES: &[(&str, Rows)] = &[
     ("audit", audit),
+    ("functions", functions),
     ("grants", grants),
     ("limits", limits),
     ("metrics", metrics),
+    ("plugins", plugins),
 ];
 
 /// The schema `wasmfusion`.
@@ -151,6 +155,64 @@ fn audit(registry: &Registry) -> Result<RecordBatch> {
         ("bytes", false, number(all().map(|r| r.bytes))),
         ("duration_ns", false, number(all().map(|r| r.duration_ns))),
         ("outcome", false, text(all().map(|r| r.outcome.name()))),
+    ])
+}
+
+/// Every version of every plugin that is in use or can be returned to.
+fn plugins(registry: &Registry) -> Result<RecordBatch> {
+    let plugins = registry.plugins_in_use();
+    let state = |plugin: &Arc<Plugin>| {
+        let is = |other: &Arc<Plugin>| Arc::ptr_eq(plugin, other);
+        let name = plugin.name();
+        if registry.plugin(name).as_ref().is_some_and(is) {
+            "ready"
+        } else if registry.former_versions(name).iter().any(is) {
+            "former"
+        } else {
+            // By statements or queries alone.
+            "held"
+        }
+    };
+    let all = || plugins.iter();
+    let usage = |plugin: &Arc<Plugin>| plugin.module().usage().now();
+    batch([
+        ("plugin", false, text(all().map(|p| p.name()))),
+        ("version", false, text(all().map(|p| &p.manifest().version))),
+        ("state", false, text(all().map(state))),
+        ("source", false, text(all().map(|p| escape(p.source())))),
+        ("digest", false, text(all().map(|p| p.digest().to_string()))),
+        ("instances", false, number(all().map(|p| usage(p).0))),
+        ("memory_bytes", false, number(all().map(|p| usage(p).1))),
+    ])
+}
+
+/// What can be called of the plugins of the registry, one row for each overload.
+fn functions(registry: &Registry) -> Result<RecordBatch> {
+    let functions = registry.functions();
+    let rows: Vec<(&SqlFunction, &FunctionDecl)> = functions
+        .iter()
+        .flat_map(|function| function.declarations().map(move |decl| (function, decl)))
+        .collect();
+    let all = || rows.iter();
+    batch([
+        ("plugin", false, text(all().map(|(f, _)| f.plugin().name()))),
+        ("name", false, text(all().map(|(f, _)| f.name()))),
+        ("kind", false, text(all().map(|(f, _)| f.kind().name()))),
+        (
+            "signature",
+            false,
+            text(all().map(|(_, decl)| signature_text(decl))),
+        ),
+        (
+            "aliases",
+            false,
+            text(all().map(|(f, _)| f.aliases().join(", "))),
+        ),
+        (
+            "description",
+            true,
+            optional(all().map(|(_, decl)| decl.description.as_ref())),
+        ),
     ])
 }
 
