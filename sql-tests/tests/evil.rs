@@ -249,7 +249,7 @@ fn asking_guest(interruption: Interruption, runtime: &Runtime, file: &Path) -> R
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let expected = Expected::of(&fs::read_to_string(file)?)?;
     let on_record = if name.starts_with(ASKING_ON) {
-        OnRecord::TooMuch
+        OnRecord::Many
     } else if expected.value.is_some() {
         OnRecord::Something
     } else {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use dashmap::mapref::entry::Entry;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 
 use super::Registry;
 use crate::error::{Error, Result};
@@ -21,6 +21,9 @@ pub(crate) trait Session: Send + Sync {
 /// What a registry remembers of former versions, and who is told of new ones.
 #[derive(Default)]
 pub(super) struct Versions {
+    /// Held while a version takes another's place, here and in the sessions, so that all hear of the same versions in the same order; and, to read, while
+    /// a session takes the functions that there are. Taken before the lock of any session.
+    changes: RwLock<()>,
     /// Former versions of all plugins, the latest last.
     former: Mutex<Vec<Arc<Plugin>>>,
     sessions: Mutex<Vec<Box<dyn Session>>>,
@@ -41,6 +44,7 @@ impl Registry {
     ///
     /// If there is no such version.
     pub fn roll_back(&self, name: &str) -> Result<Arc<Plugin>> {
+        let _changing = self.0.versions.changes.write();
         let plugin = {
             let mut former = self.0.versions.former.lock();
             let place = former.iter().rposition(|plugin| plugin.name() == name);
@@ -60,6 +64,7 @@ impl Registry {
 
     /// Takes `new` in place of `old`, which has the same name and is from the same file; what was called before is kept to return to.
     pub(super) fn swap(&self, old: &Arc<Plugin>, new: &Arc<Plugin>) -> Result<()> {
+        let _changing = self.0.versions.changes.write();
         let before = match self.0.plugins.entry(old.name().to_owned()) {
             // It may have been rolled back meanwhile: the file is what counts.
             Entry::Occupied(mut there) if there.get().source() == old.source() => {
@@ -87,6 +92,7 @@ impl Registry {
 
     /// Forgets the plugin of the file that `old` is from, here and in all sessions; it is kept to return to.
     pub(super) fn withdraw(&self, old: &Arc<Plugin>) {
+        let _changing = self.0.versions.changes.write();
         let same = |_: &String, there: &Arc<Plugin>| there.source() == old.source();
         if let Some((_, before)) = self.0.plugins.remove_if(old.name(), same) {
             self.keep(&before);
@@ -97,7 +103,13 @@ impl Registry {
 
     /// Tells all sessions of a plugin that is new.
     pub(super) fn announce(&self, new: &Arc<Plugin>) {
+        let _changing = self.0.versions.changes.write();
         self.tell(None, Some(new));
+    }
+
+    /// While this is held, no version takes another's place.
+    pub(crate) fn steady(&self) -> RwLockReadGuard<'_, ()> {
+        self.0.versions.changes.read()
     }
 
     /// Adds a session that is told from now on.

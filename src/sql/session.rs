@@ -80,6 +80,8 @@ pub struct LeftOut {
 #[async_trait]
 impl SessionContextExt for SessionContext {
     fn register_plugins(&self, registry: &Registry) -> Result<()> {
+        // Until this session hears of new versions.
+        let _steady = registry.steady();
         let functions = registry.functions();
         let state = self.state_ref();
         let mut state = state.write();
