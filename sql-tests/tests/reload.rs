@@ -177,6 +177,77 @@ fn a_directory_that_cannot_be_watched_is_told() {
     );
 }
 
+#[tokio::test]
+async fn what_is_put_back_is_taken_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    put(folder.path(), "first.wat", &adding("first", 1));
+    let registry = Registry::default();
+    let directory = registry.open_dir(folder.path()).expect("it can be watched");
+    let ctx = new_session(&registry, Arc::default()).expect("a session");
+    let read = || directory.refresh().expect("it can be read");
+    put(folder.path(), "first.wat", &adding("first", 2));
+    read();
+    registry.roll_back("first").expect("there is one");
+    // What was rolled back to, and then what was rolled back.
+    put(folder.path(), "first.wat", &adding("first", 1));
+    read();
+    assert_eq!(value(&ctx, "SELECT first(1)").await.as_deref(), Ok("2"));
+    put(folder.path(), "first.wat", &adding("first", 2));
+    read();
+    assert_eq!(value(&ctx, "SELECT first(1)").await.as_deref(), Ok("3"));
+    registry.roll_back("first").expect("there is one");
+    fs::write(folder.path().join("first.toml"), "").expect("written");
+    read();
+    assert_eq!(value(&ctx, "SELECT first(1)").await.as_deref(), Ok("3"));
+
+    // A copy under another name is the same plugin, as long as one of both is there.
+    put(folder.path(), "copy.wat", &adding("first", 2));
+    read();
+    fs::remove_file(folder.path().join("copy.wat")).expect("ours");
+    read();
+    assert_eq!(value(&ctx, "SELECT first(1)").await.as_deref(), Ok("3"));
+    // A name that is taken is free when its owner goes.
+    put(folder.path(), "newer.wat", &adding("first", 7));
+    read();
+    assert!(problem(&directory, "newer.wat").is_some());
+    fs::remove_file(folder.path().join("first.wat")).expect("ours");
+    read();
+    assert_eq!(problem(&directory, "newer.wat"), None);
+    assert_eq!(value(&ctx, "SELECT first(1)").await.as_deref(), Ok("8"));
+    // Nobody brings a function that another plugin has.
+    let other = adding("other", 1).replace(
+        "\"functions\": [{\"name\": \"other\"",
+        "\"functions\": [{\"name\": \"first\"",
+    );
+    put(folder.path(), "other.wat", &other);
+    read();
+    new_session(&registry, Arc::default()).expect("sessions can be made");
+}
+
+#[tokio::test]
+async fn what_is_taken_back_ends() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let guest = Guest::new("asks", &["clock"], "(call $clock_realtime)")
+        .import("clock_realtime", "")
+        .text();
+    put(folder.path(), "asks.toml", "grants = [\"clock\"]");
+    put(folder.path(), "asks.wat", &guest);
+    let registry = Registry::default();
+    let directory = registry.open_dir(folder.path()).expect("it can be watched");
+    let ctx = new_session(&registry, Arc::default()).expect("a session");
+    value(&ctx, "SELECT asks(1)").await.expect("it was granted");
+    fs::remove_file(folder.path().join("asks.toml")).expect("ours");
+    directory.refresh().expect("it can be read");
+    assert!(value(&ctx, "SELECT asks(1)").await.is_err());
+    assert!(registry.plugin("asks").is_none());
+    assert!(problem(&directory, "asks.wat").is_some_and(|problem| problem.contains("clock")));
+    put(folder.path(), "asks.toml", "grants = [\"clock\"]");
+    directory.refresh().expect("it can be read");
+    value(&ctx, "SELECT asks(1)")
+        .await
+        .expect("it was granted again");
+}
+
 /// No query fails while versions follow one another, and each is answered by one version alone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_missing_while_versions_change() {

@@ -9,10 +9,12 @@ use std::time::{Duration, SystemTime};
 use rustix::fs::OFlags;
 
 use super::format::Part;
-use super::{ArtifactKey, EXTENSION};
+use super::{ArtifactKey, is_artifact};
 
 /// The file that holds the key.
 const KEY_FILE: &str = "key";
+/// How the names of files begin that are being written.
+const UNFINISHED: &str = ".wasmfusion-";
 /// How exactly it is kept when an artifact was used: a write for every use would be too many.
 const USED_EVERY: Duration = Duration::from_secs(60 * 60);
 
@@ -126,7 +128,9 @@ impl Directory {
 
     fn place(&self, name: &str, parts: &[Part<'_>], replace: bool) -> std::io::Result<()> {
         // Only its owner can read and write it.
-        let mut file = tempfile::NamedTempFile::new_in(&self.path)?;
+        let mut file = tempfile::Builder::new()
+            .prefix(UNFINISHED)
+            .tempfile_in(&self.path)?;
         for part in parts {
             file.write_all(part.bytes())?;
         }
@@ -149,9 +153,11 @@ impl Directory {
             let Ok((length, modified)) = metadata.and_then(|m| Ok((m.len(), m.modified()?))) else {
                 continue;
             };
-            if path.extension() == Some(EXTENSION.as_ref()) {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            if is_artifact(&name) {
                 files.push((modified, length, path));
-            } else if entry.file_name() != KEY_FILE
+            } else if name.starts_with(UNFINISHED)
                 && modified.elapsed().is_ok_and(|age| age > USED_EVERY)
             {
                 // Of a process that was killed while it wrote.

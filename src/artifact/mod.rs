@@ -213,11 +213,21 @@ impl ArtifactCache {
 
 fn file_name(id: &ArtifactId) -> String {
     let build: String = id.build.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{}-{build}.{EXTENSION}", id.module)
+    format!("{}-{build}{EXTENSION}", id.module)
+}
+
+/// Whether a file may be one that [`file_name`] names: others in the directory are left alone.
+fn is_artifact(name: &str) -> bool {
+    let digits = |text: &str, count| {
+        text.len() == count && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+    };
+    name.strip_suffix(EXTENSION)
+        .and_then(|name| name.split_once('-'))
+        .is_some_and(|(module, build)| digits(module, 64) && digits(build, 32))
 }
 
 /// How the names of artifacts end.
-const EXTENSION: &str = "cwasm";
+const EXTENSION: &str = ".cwasm";
 
 impl fmt::Debug for ArtifactCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -229,11 +229,23 @@ fn what_was_not_used_goes_first() {
         file.and_then(|file| file.set_modified(hours(10 - u64::from(number))))
             .expect("ours");
     }
+    let others = ["notes.txt", "other.cwasm", ".hidden"];
+    for name in others {
+        let path = cache.directory().join(name);
+        fs::write(&path, vec![0; code.len()]).expect("ours");
+        let file = fs::File::options().append(true).open(path);
+        file.and_then(|file| file.set_modified(hours(100)))
+            .expect("ours");
+    }
     // The oldest is used, so that it is the newest.
     assert!(cache.get(&engine, &id(0)).is_some());
     cache.put(&id(3), &meta(), &code);
     let there = |number| cache.get(&engine, &id(number)).is_some();
     assert_eq!([0, 1, 2, 3].map(there), [true, false, true, true]);
+    // Nobody else's file goes.
+    for name in others {
+        assert!(cache.directory().join(name).exists(), "{name}");
+    }
     assert_eq!(cache.counts().evicted, 1);
     // What is larger than all may be together is not kept.
     let tiny = ArtifactOptions {

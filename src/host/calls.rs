@@ -3,15 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use wasmfusion_abi::host::name;
 use wasmtime::Memory;
 
 use super::error::{HostError, Status};
 use super::gate::{Answer, Call, Refused};
 use super::handle::Handles;
 use super::plugin_host::PluginHost;
-use crate::audit::{Collector, Entry, NO_FUNCTION, Outcome};
-use crate::capability::CapabilityKind;
+use crate::audit::{Collector, Entry, NO_FUNCTION};
 use crate::deadline::WatchHandle;
 use crate::instance::{Failure, MemoryMeter};
 use crate::limits::Limits;
@@ -167,8 +165,8 @@ impl HostCalls {
 
     /// Leaves a record of a host call.
     #[inline]
-    pub(super) fn record(&mut self, entry: Entry) {
-        if reaches_outside(&entry) {
+    pub(super) fn record(&mut self, entry: Entry, reached_outside: bool) {
+        if reached_outside {
             self.end();
             self.host.audit().push_outside(entry);
         } else {
@@ -199,30 +197,19 @@ impl Drop for HostCalls {
     }
 }
 
-/// Whether a call did something outside of the process. Those that were refused did not.
-#[inline]
-fn reaches_outside(entry: &Entry) -> bool {
-    use CapabilityKind::{Exec, FsRead, FsWrite, NetConnect, NetHttp};
-    entry.outcome == Outcome::Ok
-        && match entry.capability {
-            Some(Exec | NetHttp) => true,
-            Some(NetConnect) => entry.operation == name::TCP_CONNECT,
-            Some(FsRead | FsWrite) => {
-                entry.operation == name::FILE_OPEN || entry.operation == name::FILE_REMOVE
-            }
-            _ => false,
-        }
-}
-
 /// `reply(out, capacity)`.
 pub(super) fn reply(call: &mut Call<'_>, out: u32, capacity: u32) -> Answer {
-    let reply = std::mem::take(&mut call.calls.reply);
+    let mut reply = std::mem::take(&mut call.calls.reply);
     if reply.len() > capacity as usize {
         let length = reply.len() as i64;
         call.calls.reply = reply;
         return Ok(length);
     }
-    call.reply(&reply, out, capacity)
+    let answer = call.reply(&reply, out, capacity);
+    // Its room is paid for: it is kept for the next one.
+    reply.clear();
+    call.calls.reply = reply;
+    answer
 }
 
 /// `error(out, capacity)`.

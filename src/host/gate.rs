@@ -29,6 +29,8 @@ struct Record {
     capability: Option<CapabilityKind>,
     target: CompactString,
     bytes: u64,
+    /// Whether something was done outside of the process, whatever came of it.
+    outside: bool,
 }
 
 /// Why a host call does not do what it was asked for.
@@ -77,6 +79,7 @@ pub(super) fn enter(
             capability: capabilities.first().copied(),
             target: CompactString::const_new(""),
             bytes: 0,
+            outside: false,
         },
     };
     let permissions = call.calls.host().permissions();
@@ -108,7 +111,7 @@ pub(super) fn enter(
         bytes: record.bytes,
         outcome,
     };
-    calls.record(entry);
+    calls.record(entry, record.outside);
     result
 }
 
@@ -167,6 +170,11 @@ impl<'a> Call<'a> {
     /// Sets which of several capabilities is used.
     pub(super) fn uses(&mut self, kind: CapabilityKind) {
         self.record.capability = Some(kind);
+    }
+
+    /// Says that something is about to be done outside of the process: it has a record of its own then, whatever comes of it.
+    pub(super) fn reaches_outside(&mut self) {
+        self.record.outside = true;
     }
 
     /// Counts bytes that go in or come out.

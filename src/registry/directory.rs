@@ -1,19 +1,22 @@
 //! A directory of plugins that is watched: what is put there is live, what is changed is reloaded, what is taken away is gone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
+use notify::event::AccessKind;
+use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use parking_lot::Mutex;
 
 use super::Registry;
 use crate::error::{Error, Result};
+use crate::function::SqlFunction;
+use crate::module::ModuleError;
 use crate::plugin::Plugin;
 
 /// How long a directory must be quiet before it is read: a file is written in many steps.
@@ -59,8 +62,8 @@ enum Told {
     InLog,
 }
 
-/// Tells versions of a module and the files beside it apart: inode, size, time of change of each.
-type Stamp = [Option<(u64, u64, SystemTime)>; 3];
+/// Tells versions of a module and the files beside it apart: inode, size and time of change (seconds, nanoseconds) of each.
+type Stamp = [Option<(u64, u64, i64, i64)>; 3];
 
 impl Registry {
     /// Loads every plugin of a directory, as [`Self::load_dir`] does, and watches it from then on: new files are loaded, changed ones reloaded, and
@@ -86,11 +89,19 @@ impl Registry {
             watcher: Mutex::default(),
         });
         let (sender, events) = channel();
-        let mut watcher = notify::recommended_watcher(move |event| {
-            // Nobody may listen any more. What happened does not matter: the directory is read anew.
-            let _ = sender.send(drop::<notify::Result<notify::Event>>(event));
-        })
-        .map_err(|error| failed(&error))?;
+        // What happened does not matter: the directory is read anew.
+        let mut watcher =
+            notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+                // That somebody has looked is no change; the directory is looked at here, too.
+                let looked = |event: notify::Event| {
+                    matches!(event.kind, EventKind::Access(AccessKind::Open(_)))
+                };
+                if !event.is_ok_and(looked) {
+                    // Nobody may listen any more.
+                    let _ = sender.send(());
+                }
+            })
+            .map_err(|error| failed(&error))?;
         watcher
             .watch(path, RecursiveMode::NonRecursive)
             .map_err(|error| failed(&error))?;
@@ -164,31 +175,49 @@ impl Inner {
             .cloned()
             .collect();
         for path in gone {
-            if let Some(Known {
-                plugin: Some(plugin),
-                ..
-            }) = files.remove(&path)
-            {
+            let plugin = files.remove(&path).and_then(|known| known.plugin);
+            if let Some(plugin) = plugin.filter(|plugin| !is_in(&files, plugin)) {
                 self.registry.withdraw(&plugin);
             }
         }
         // Taken before the files are read: what changes after that is another change.
         let stamped = there.into_iter().map(|path| (stamp(&path), path));
         let (stamps, changed): (Vec<Stamp>, Vec<PathBuf>) = stamped
-            .filter(|(stamp, path)| files.get(path).is_none_or(|known| known.stamp != *stamp))
+            // What was refused is tried again: what it lacked may be there now.
+            .filter(|(stamp, path)| {
+                files
+                    .get(path)
+                    .is_none_or(|known| known.stamp != *stamp || known.problem.is_some())
+            })
             .unzip();
         let compiled = self.registry.compile_files(&changed);
         for ((stamp, path), compiled) in stamps.into_iter().zip(changed).zip(compiled) {
-            let known = files.remove(&path).and_then(|known| known.plugin);
-            let taken = compiled.and_then(|new| self.take(known.as_ref(), new));
+            let before = files.remove(&path);
+            let module_is_same = before
+                .as_ref()
+                .is_some_and(|known| known.stamp[0] == stamp[0]);
+            let known = before.and_then(|known| known.plugin);
+            let taken = compiled.and_then(|new| self.take(known.as_ref(), new, told));
             let (plugin, problem) = match taken {
                 Ok(plugin) => (Some(plugin), None),
                 Err(error) => {
+                    let kept = match known {
+                        // The operator has taken back what the module that runs was given.
+                        Some(plugin)
+                            if module_is_same
+                                && is_revocation(&error)
+                                && !is_in(&files, &plugin) =>
+                        {
+                            self.registry.withdraw(&plugin);
+                            None
+                        }
+                        known => known,
+                    };
                     let error = error.to_string();
                     if told == Told::InLog {
                         tracing::warn!(target: "wasmfusion::plugins", path = %path.display(), error, "a plugin file is refused");
                     }
-                    (known, Some(error))
+                    (kept, Some(error))
                 }
             };
             let known = Known {
@@ -202,9 +231,17 @@ impl Inner {
     }
 
     /// Makes `new` the plugin of a file of which `known` was the one before.
-    fn take(&self, known: Option<&Arc<Plugin>>, new: Arc<Plugin>) -> Result<Arc<Plugin>> {
+    fn take(
+        &self,
+        known: Option<&Arc<Plugin>>,
+        new: Arc<Plugin>,
+        told: Told,
+    ) -> Result<Arc<Plugin>> {
+        // Who opens the directory hears of it when a session takes the plugins, or leaves functions out. Later nobody does.
+        if told == Told::InLog {
+            self.check_names(known, &new)?;
+        }
         match known {
-            Some(old) if Arc::ptr_eq(old, &new) => {}
             Some(old) if old.name() == new.name() => self.registry.swap(old, &new)?,
             other => {
                 self.registry.add(Arc::clone(&new))?;
@@ -216,12 +253,67 @@ impl Inner {
         }
         Ok(new)
     }
+
+    /// That no other plugin has a function of a name that `new` brings: a session could not have both.
+    fn check_names(&self, known: Option<&Arc<Plugin>>, new: &Arc<Plugin>) -> Result<()> {
+        let brings = SqlFunction::all(new);
+        for other in self.registry.plugins() {
+            let is_version = [Some(new), known]
+                .into_iter()
+                .flatten()
+                .any(|version| version.name() == other.name());
+            if is_version {
+                continue;
+            }
+            let taken: Vec<SqlFunction> = SqlFunction::all(&other);
+            let taken: BTreeSet<&str> = taken.iter().flat_map(SqlFunction::names).collect();
+            if let Some(name) = brings
+                .iter()
+                .flat_map(SqlFunction::names)
+                .find(|name| taken.contains(name))
+            {
+                return Err(Error::Usage(format!(
+                    "plugin {}: plugin {} has a function {name} already; leave it out with `functions` in the file beside the module, or take it from \
+                     there with CREATE FUNCTION other_name() LANGUAGE WASM AS '{}#{name}'",
+                    new.name(),
+                    other.name(),
+                    new.source(),
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a plugin was loaded from one of the files.
+fn is_in(files: &BTreeMap<PathBuf, Known>, plugin: &Arc<Plugin>) -> bool {
+    let is = |known: &Known| {
+        known
+            .plugin
+            .as_ref()
+            .is_some_and(|other| Arc::ptr_eq(other, plugin))
+    };
+    files.values().any(is)
+}
+
+/// Whether an operator's settings do not allow a plugin.
+fn is_revocation(error: &Error) -> bool {
+    use ModuleError::{Digest, NotGranted, Signature};
+    let Error::Module { reason, .. } = error else {
+        return false;
+    };
+    matches!(**reason, NotGranted { .. } | Digest { .. } | Signature(_))
 }
 
 fn stamp(module: &Path) -> Stamp {
     let of = |metadata: Metadata| {
-        let changed = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-        (metadata.ino(), metadata.len(), changed)
+        // Of its status: tools that copy set the time of the content back.
+        (
+            metadata.ino(),
+            metadata.len(),
+            metadata.ctime(),
+            metadata.ctime_nsec(),
+        )
     };
     let signature = module.with_added_extension("minisig");
     [module, &module.with_extension("toml"), &signature].map(|path| path.metadata().ok().map(of))

@@ -16,6 +16,9 @@ const VERSIONS_MAX: usize = 4;
 pub(crate) trait Session: Send + Sync {
     /// Takes the functions of `new` in place of those of `old`, in one step for whoever plans a query. Whether the session is still there.
     fn replace(&self, old: Option<&Arc<Plugin>>, new: Option<&Arc<Plugin>>) -> bool;
+
+    /// A number that no other live session has; `None` if it is gone.
+    fn id(&self) -> Option<usize>;
 }
 
 /// What a registry remembers of former versions, and who is told of new ones.
@@ -47,7 +50,18 @@ impl Registry {
         let _changing = self.0.versions.changes.write();
         let plugin = {
             let mut former = self.0.versions.former.lock();
-            let place = former.iter().rposition(|plugin| plugin.name() == name);
+            // Of the same file, if there is one now: what was loaded from elsewhere is another plugin.
+            let present = self
+                .0
+                .plugins
+                .get(name)
+                .map(|plugin| plugin.source().to_owned());
+            let place = former.iter().rposition(|plugin| {
+                plugin.name() == name
+                    && present
+                        .as_ref()
+                        .is_none_or(|source| source == plugin.source())
+            });
             let plugin = place.map(|place| former.remove(place));
             plugin.ok_or_else(|| {
                 Error::Usage(format!(
@@ -67,6 +81,7 @@ impl Registry {
         let _changing = self.0.versions.changes.write();
         let before = match self.0.plugins.entry(old.name().to_owned()) {
             // It may have been rolled back meanwhile: the file is what counts.
+            Entry::Occupied(there) if Arc::ptr_eq(there.get(), new) => return Ok(()),
             Entry::Occupied(mut there) if there.get().source() == old.source() => {
                 Some(there.insert(Arc::clone(new)))
             }
@@ -85,6 +100,7 @@ impl Registry {
         if let Some(before) = &before {
             self.keep(before);
         }
+        self.forget_former(new);
         tracing::info!(target: "wasmfusion::plugins", plugin = new.name(), version = new.manifest().version, digest = %new.digest(), "plugin reloaded");
         self.tell(before.as_ref(), Some(new));
         Ok(())
@@ -112,14 +128,23 @@ impl Registry {
         self.0.versions.changes.read()
     }
 
-    /// Adds a session that is told from now on.
+    /// Adds a session that is told from now on, unless it is there already. While [`Self::steady`] is held.
     pub(crate) fn attach(&self, session: Box<dyn Session>) {
-        self.0.versions.sessions.lock().push(session);
+        let mut sessions = self.0.versions.sessions.lock();
+        let id = session.id();
+        sessions.retain(|other| other.id().is_some_and(|other| Some(other) != id));
+        sessions.push(session);
     }
 
     fn tell(&self, old: Option<&Arc<Plugin>>, new: Option<&Arc<Plugin>>) {
         let mut sessions = self.0.versions.sessions.lock();
         sessions.retain(|session| session.replace(old, new));
+    }
+
+    /// What is called is not a former version.
+    fn forget_former(&self, new: &Arc<Plugin>) {
+        let mut former = self.0.versions.former.lock();
+        former.retain(|plugin| !Arc::ptr_eq(plugin, new));
     }
 
     fn keep(&self, old: &Arc<Plugin>) {

@@ -141,8 +141,8 @@ impl SessionContextExt for SessionContext {
             let limits = SessionLimits::new(&registry.options().limits);
             state.config_mut().options_mut().extensions.insert(limits);
             add_schema(&state, registry)?;
-            registry.attach(Box::new(Attached(self.state_weak_ref())));
         }
+        registry.attach(Box::new(Attached(self.state_weak_ref())));
         for function in functions {
             names::put(&mut state, function)?;
         }
@@ -216,6 +216,10 @@ impl SessionContextExt for SessionContext {
 struct Attached(Weak<RwLock<SessionState>>);
 
 impl Session for Attached {
+    fn id(&self) -> Option<usize> {
+        (self.0.strong_count() > 0).then_some(self.0.as_ptr() as usize)
+    }
+
     fn replace(&self, old: Option<&Arc<Plugin>>, new: Option<&Arc<Plugin>>) -> bool {
         let Some(state) = self.0.upgrade() else {
             return false;
@@ -258,9 +262,9 @@ fn replace(
         }
         names::put(state, function)?;
     }
-    for function in before {
-        if is_ours(state, function.name()) {
-            names::remove(state, function.name())?;
+    for name in before.iter().flat_map(SqlFunction::names) {
+        if is_ours(state, name) {
+            names::remove(state, name)?;
         }
     }
     Ok(())

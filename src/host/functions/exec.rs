@@ -47,6 +47,7 @@ pub(super) fn exec(call: &mut Call<'_>, request: u32, out: u32, capacity: u32) -
         .iter()
         .map(compact_str::CompactString::as_str)
         .collect();
+    call.reaches_outside();
     let output = run(
         &Command {
             program: &command,

@@ -24,6 +24,7 @@ pub(super) fn open(call: &mut Call<'_>, path: u32, length: u32, mode: i32) -> An
     if mode & !file::READ != 0 {
         call.require(FsWrite, &path)?;
     }
+    call.reaches_outside();
     let bytes_max = call.calls.limits().file_bytes_max;
     let host = Arc::clone(call.calls.host());
     let file = host.files().open(&path, mode, bytes_max)?;
@@ -104,6 +105,7 @@ pub(super) fn list(call: &mut Call<'_>, path: u32, length: u32, out: u32, capaci
 pub(super) fn remove(call: &mut Call<'_>, path: u32, length: u32) -> Answer {
     let path = call.text("path", path, length, PATH_BYTES_MAX)?;
     call.require(FsWrite, &path)?;
+    call.reaches_outside();
     let host = Arc::clone(call.calls.host());
     host.files().remove(&path)?;
     Ok(0)

@@ -51,11 +51,16 @@ pub(super) fn http(call: &mut Call<'_>, request: u32, out: u32, capacity: u32) -
             .collect(),
         body: &body,
     };
+    let policy = Arc::new(policy(call, NetHttp));
     let response = send(
         &request,
-        Arc::new(policy(call, NetHttp)),
+        Arc::clone(&policy) as _,
         &bounds(call, timeout_ms, REDIRECTS_MAX),
-    )?;
+    );
+    if policy.has_reached() {
+        call.reaches_outside();
+    }
+    let response = response?;
     let mut reply = Vec::with_capacity(response.body.len() + 1024);
     push(&mut reply, u32::from(response.status));
     push_length(&mut reply, response.headers.len())?;

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::capability::CapabilityKind;
@@ -13,11 +14,22 @@ use crate::host::plugin_host::PluginHost;
 pub(super) struct Policy {
     host: Arc<PluginHost>,
     kind: CapabilityKind,
+    /// Whether a host was allowed, so that something was sent, if only a question for its address.
+    reached: AtomicBool,
+}
+
+impl Policy {
+    /// Whether a host was allowed.
+    pub(super) fn has_reached(&self) -> bool {
+        self.reached.load(Ordering::Relaxed)
+    }
 }
 
 impl NetPolicy for Policy {
     fn allows_host(&self, host: &str, port: u16) -> bool {
-        self.host.permissions().allows_host(self.kind, host, port)
+        let allowed = self.host.permissions().allows_host(self.kind, host, port);
+        self.reached.fetch_or(allowed, Ordering::Relaxed);
+        allowed
     }
 
     fn allows_address(&self, address: IpAddr, port: u16) -> bool {
@@ -30,6 +42,7 @@ pub(super) fn policy(call: &Call<'_>, kind: CapabilityKind) -> Policy {
     Policy {
         host: Arc::clone(call.calls.host()),
         kind,
+        reached: AtomicBool::new(false),
     }
 }
 

@@ -23,7 +23,11 @@ pub(super) fn connect(
     let port = u16::try_from(port)
         .map_err(|_| HostError::new(Status::Invalid, format!("{port} is not a port")))?;
     let policy = policy(call, NetConnect);
-    let connection = TcpConnection::connect(&host, port, &policy, &bounds(call, timeout_ms, 0))?;
+    let connection = TcpConnection::connect(&host, port, &policy, &bounds(call, timeout_ms, 0));
+    if policy.has_reached() {
+        call.reaches_outside();
+    }
+    let connection = connection?;
     let handle = Handle::Tcp {
         connection: Box::new(connection),
         target: compact_str::format_compact!("{host}:{port}"),
