@@ -144,6 +144,14 @@ impl Plugin {
         &self.grants
     }
 
+    /// Whether the values of its secrets are still those that it was loaded with.
+    pub(crate) fn has_current_secrets(&self) -> bool {
+        let current = || self.settings.secret_values(&self.manifest).ok();
+        self.module
+            .host()
+            .is_none_or(|host| Some(host.secrets()) == current().as_ref())
+    }
+
     /// Whether it was made of the same module with the same settings.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.digest() == other.digest() && self.settings == other.settings

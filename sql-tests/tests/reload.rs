@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use datafusion::arrow::util::display::array_value_to_string;
 use datafusion::prelude::SessionContext;
 use wasmfusion::{PluginDirectory, Registry, SessionContextExt};
-use wasmfusion_sql_tests::{Guest, new_session};
+use wasmfusion_sql_tests::{DATA, Guest, OUT, new_session};
 
 /// Longest time until a change is seen.
 const SEEN_AFTER: Duration = Duration::from_secs(20);
@@ -246,6 +246,31 @@ async fn what_is_taken_back_ends() {
     value(&ctx, "SELECT asks(1)")
         .await
         .expect("it was granted again");
+}
+
+#[tokio::test]
+async fn a_secret_that_has_changed_is_read_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let body = format!(
+        "(call $secret (i32.const {DATA}) (i32.const 3) (i32.const {OUT}) (i32.const 4096))"
+    );
+    let guest = Guest::new("tells", &["secret:key"], &body)
+        .import("secret", "iiii")
+        .data("key");
+    let settings = "grants = [\"secret:key\"]\n[secrets]\nkey = { file = \"FILE\" }\n";
+    let file = folder.path().join("key");
+    let settings = settings.replace("FILE", file.to_str().expect("text"));
+    fs::write(&file, "twelve bytes").expect("written");
+    put(folder.path(), "tells.toml", &settings);
+    put(folder.path(), "tells.wat", &guest.text());
+    let registry = Registry::default();
+    let directory = registry.open_dir(folder.path()).expect("it can be watched");
+    let ctx = new_session(&registry, Arc::default()).expect("a session");
+    assert_eq!(value(&ctx, "SELECT tells(1)").await.as_deref(), Ok("12"));
+    fs::write(&file, "a longer secret").expect("written");
+    put(folder.path(), "tells.toml", &settings);
+    directory.refresh().expect("it can be read");
+    assert_eq!(value(&ctx, "SELECT tells(1)").await.as_deref(), Ok("15"));
 }
 
 /// No query fails while versions follow one another, and each is answered by one version alone.

@@ -175,6 +175,10 @@ impl PluginHost {
         &self.config_text
     }
 
+    pub(crate) fn secrets(&self) -> &BTreeMap<String, Secret> {
+        &self.secrets
+    }
+
     pub(super) fn secret(&self, name: &str) -> Option<&Secret> {
         self.secrets.get(name)
     }

@@ -404,7 +404,10 @@ impl Registry {
         }
         .map_err(refused(name))?;
         self.check_integrity(candidate, &settings, &source)?;
-        let same = |plugin: Arc<Plugin>| (*plugin.settings() == settings).then_some(plugin);
+        let same = |plugin: Arc<Plugin>| {
+            let is_same = *plugin.settings() == settings && plugin.has_current_secrets();
+            is_same.then_some(plugin)
+        };
         let there = compiled
             .get(&source.digest())
             .and_then(|plugins| plugins.iter().filter_map(Weak::upgrade).find_map(same));
