@@ -117,6 +117,7 @@ impl CompiledModule {
     pub(crate) fn compile(
         source: &ModuleSource,
         options: CompileOptions<'_>,
+        engine: &Engine,
     ) -> Result<(Self, ModuleInfo)> {
         let CompileOptions { name, limits, .. } = options;
         let refused = |reason| Error::Module {
@@ -128,12 +129,11 @@ impl CompiledModule {
         };
         let info = module::validate(source.bytes(), limits, offered).map_err(refused)?;
         let bytes = module::instrument(source.bytes(), options.probes()).map_err(refused)?;
-        let engine = options.engine()?;
-        let compiled = compile(&engine, bytes, limits.compile_timeout_ms)
+        let compiled = compile(engine, bytes, limits.compile_timeout_ms)
             .map_err(refused)?
             .map_err(|error| options.failed(&error))?;
         let imports = info.imports.iter().map(|import| import.name.clone());
-        let module = Self::link(source, options, &engine, &compiled, imports.collect())?;
+        let module = Self::link(source, options, engine, &compiled, imports.collect())?;
         Ok((module, info))
     }
 

@@ -242,15 +242,12 @@ fn described(
     };
     let redactor = redactor(&BTreeMap::new(), redact_well_known)
         .map_err(|problem| refused(ModuleError::Settings(problem)))?;
-    let id = options.artifact(source.digest());
-    let kept = match artifacts {
-        Some(artifacts) => artifacts.get(&options.engine()?, &id),
-        None => None,
-    };
+    let artifacts = artifacts.map(|artifacts| (artifacts, options.artifact(source.digest())));
+    let engine = options.engine()?;
+    let kept = artifacts.and_then(|(artifacts, id)| artifacts.get(&engine, &id));
     let (module, mut manifest) = match kept {
         // What is kept has passed all checks, under these limits.
         Some(Artifact { module, meta }) => {
-            let engine = options.engine()?;
             let mut module = CompiledModule::link(source, options, &engine, &module, meta.imports)?;
             module.set_redactor(redactor);
             let manifest = Manifest::parse(meta.manifest.as_bytes(), options.limits)
@@ -258,7 +255,7 @@ fn described(
             (module, manifest)
         }
         None => {
-            let (mut module, info) = CompiledModule::compile(source, options)?;
+            let (mut module, info) = CompiledModule::compile(source, options, &engine)?;
             module.set_redactor(redactor);
             let bytes = describe(options.name, &module)?;
             let manifest =
@@ -266,7 +263,7 @@ fn described(
             manifest
                 .check_exports(&info)
                 .map_err(|reason| refused(reason.into()))?;
-            if let Some(artifacts) = artifacts
+            if let Some((artifacts, id)) = artifacts
                 && let (Ok(manifest), Ok(code)) = (String::from_utf8(bytes), module.code())
             {
                 let imports = module.imports().to_vec();

@@ -3,12 +3,14 @@
 //!
 //! The tests themselves are in `tests/`, the statements and expectations in `cases/` and `evil/`.
 
+mod call;
 mod engine;
 mod guest;
 mod logged;
 mod server;
 mod session;
 
+pub use call::call;
 pub use engine::Engine;
 pub use guest::{DATA, Guest, OUT};
 pub use logged::Logged;

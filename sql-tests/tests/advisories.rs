@@ -6,14 +6,9 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
 
-use datafusion::arrow::array::{ArrayRef, AsArray, Int64Array};
-use datafusion::arrow::datatypes::{DataType, Field, Int64Type};
-use datafusion::config::ConfigOptions;
-use datafusion::error::Result;
-use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl};
 use wasmfusion::{Interruption, Registry, RegistryOptions, ScalarFunction};
+use wasmfusion_sql_tests::call;
 
 /// How often an instance follows another in the same place.
 const TURNS: usize = 60;
@@ -92,21 +87,6 @@ fn load(registry: &Registry, name: &str, guest: &str) -> ScalarFunction {
         .load_bytes(name, guest.as_bytes())
         .unwrap_or_else(|error| panic!("{name}: {error}"));
     ScalarFunction::named(&plugin, "case").expect("it has one function")
-}
-
-/// Calls a function on one number, in an instance of its own.
-fn call(function: &ScalarFunction, x: i64) -> Result<i64> {
-    let column: ArrayRef = Arc::new(Int64Array::from(vec![x]));
-    let field = Arc::new(Field::new("x", DataType::Int64, true));
-    let args = ScalarFunctionArgs {
-        args: vec![ColumnarValue::Array(column)],
-        arg_fields: vec![Arc::clone(&field)],
-        number_rows: 1,
-        return_field: field,
-        config_options: Arc::new(ConfigOptions::default()),
-    };
-    let column = function.invoke_with_args(args)?.into_array(1)?;
-    Ok(column.as_primitive::<Int64Type>().value(0))
 }
 
 #[test]

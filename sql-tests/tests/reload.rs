@@ -57,6 +57,19 @@ fn problem(directory: &PluginDirectory, name: &str) -> Option<String> {
     file.expect("the file is known").problem.clone()
 }
 
+/// Waits until a file is refused, or is not.
+async fn until_refused(directory: &PluginDirectory, name: &str, refused: bool) {
+    let began = Instant::now();
+    while problem(directory, name).is_some() != refused {
+        assert!(
+            began.elapsed() < SEEN_AFTER,
+            "{name}: {:?}",
+            problem(directory, name)
+        );
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
 #[tokio::test]
 async fn files_come_change_and_go() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -84,11 +97,7 @@ async fn files_come_change_and_go() {
     );
     // Broken: the version before stays, and it is said why.
     put(folder.path(), "first.wat", "(module (memory 1))");
-    let began = Instant::now();
-    while problem(&directory, "first.wat").is_none() {
-        assert!(began.elapsed() < SEEN_AFTER);
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    until_refused(&directory, "first.wat", true).await;
     assert_eq!(value(&ctx, "SELECT first(1)").await.as_deref(), Ok("3"));
     // Mended.
     put(folder.path(), "first.wat", &adding("first", 3));
@@ -102,11 +111,7 @@ async fn files_come_change_and_go() {
     );
     until(&ctx, "SELECT primus(1)", Some("4")).await;
     put(folder.path(), "first.toml", "grants = [\"nonsense\"]\n");
-    let began = Instant::now();
-    while problem(&directory, "first.wat").is_none() {
-        assert!(began.elapsed() < SEEN_AFTER);
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    until_refused(&directory, "first.wat", true).await;
     assert_eq!(value(&ctx, "SELECT primus(1)").await.as_deref(), Ok("4"));
     // Gone.
     fs::remove_file(folder.path().join("second.wat")).expect("ours");
@@ -115,11 +120,7 @@ async fn files_come_change_and_go() {
     // What a session made of a plugin by itself is its own, and so is what it has dropped.
     ctx.wasm_sql("DROP FUNCTION first").await.expect("dropped");
     put(folder.path(), "first.toml", "");
-    let began = Instant::now();
-    while problem(&directory, "first.wat").is_some() {
-        assert!(began.elapsed() < SEEN_AFTER);
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    until_refused(&directory, "first.wat", false).await;
     assert!(value(&ctx, "SELECT first(1)").await.is_err());
     let other = new_session(&registry, Arc::default()).expect("a session");
     assert_eq!(value(&other, "SELECT first(1)").await.as_deref(), Ok("4"));

@@ -7,18 +7,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use datafusion::arrow::array::{ArrayRef, AsArray, Int64Array};
-use datafusion::arrow::datatypes::{DataType, Field, Int64Type};
-use datafusion::config::ConfigOptions;
-use datafusion::error::Result;
-use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl};
+use datafusion::arrow::array::AsArray;
+use datafusion::arrow::datatypes::Int64Type;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use futures::StreamExt;
 use wasmfusion::{
     Cancellation, Interruption, LocalContext, Outcome, Plugin, PluginSettings, Registry,
     RegistryOptions, ScalarFunction, SessionContextExt, StreamScope,
 };
-use wasmfusion_sql_tests::{DATA, Guest, OUT};
+use wasmfusion_sql_tests::{DATA, Guest, OUT, call};
 
 /// Threads of each kind.
 const THREADS: usize = 2;
@@ -89,20 +86,6 @@ fn load(registry: &Registry, name: &str, number: usize) -> Arc<Plugin> {
 
 fn function(plugin: &Arc<Plugin>, export: &str) -> ScalarFunction {
     ScalarFunction::named(plugin, export).expect("the guest has it")
-}
-
-fn call(function: &ScalarFunction, x: i64) -> Result<i64> {
-    let column: ArrayRef = Arc::new(Int64Array::from(vec![x]));
-    let field = Arc::new(Field::new("x", DataType::Int64, true));
-    let args = ScalarFunctionArgs {
-        args: vec![ColumnarValue::Array(column)],
-        arg_fields: vec![Arc::clone(&field)],
-        number_rows: 1,
-        return_field: field,
-        config_options: Arc::new(ConfigOptions::default()),
-    };
-    let column = function.invoke_with_args(args)?.into_array(1)?;
-    Ok(column.as_primitive::<Int64Type>().value(0))
 }
 
 /// A call that has to return in time; on a machine that is busy it may be stopped, but not always.

@@ -8,8 +8,8 @@
 //! ```
 //!
 //! An instance [collects](Collector) what is the same and pushes it when the guest returns. A thread drains the queues some times a second, and so
-//! does whoever reads. There are two, so that a flood of calls that do nothing outside hides none that does: those find their queue full only
-//! if the draining thread is stuck, and then wait for it. Of the others a plugin may leave so many in a second; what is more, or finds the
+//! does whoever reads. There are two, so that a flood of calls that do nothing outside hides none that does: who finds
+//! the queue of those full drains it first. Of the others a plugin may leave so many in a second; what is more, or finds the
 //! queue full, is counted for the plugin, and the count takes its place.
 
 mod collector;

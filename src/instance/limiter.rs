@@ -102,32 +102,28 @@ impl MemoryMeter {
             .usage
             .memory_bytes
             .fetch_add(bytes as u64, Ordering::Relaxed);
-        let refused = match &self.account {
-            _ if before + bytes as u64 > plugin_memory_bytes_max => Failure::limit(
+        let grown = match &self.account {
+            _ if before + bytes as u64 > plugin_memory_bytes_max => Err(Failure::limit(
                 format!(
                     "wanted {bytes} bytes more memory, its plugin's instances have {before} already, the limit is {plugin_memory_bytes_max}"
                 ),
                 "plugin_memory_bytes_max",
-            ),
-            Some(account) => match account.try_grow(bytes) {
-                Ok(()) => {
-                    self.bytes += bytes;
-                    return Ok(());
-                }
-                Err(reason) => Failure::Account {
-                    wanted: bytes,
-                    reason,
-                },
-            },
-            None => {
-                self.bytes += bytes;
-                return Ok(());
-            }
+            )),
+            Some(account) => account.try_grow(bytes).map_err(|reason| Failure::Account {
+                wanted: bytes,
+                reason,
+            }),
+            None => Ok(()),
         };
-        self.usage
-            .memory_bytes
-            .fetch_sub(bytes as u64, Ordering::Relaxed);
-        Err(refused)
+        match grown {
+            Ok(()) => self.bytes += bytes,
+            Err(_) => {
+                self.usage
+                    .memory_bytes
+                    .fetch_sub(bytes as u64, Ordering::Relaxed);
+            }
+        }
+        grown
     }
 }
 

@@ -25,13 +25,19 @@ const QUIET: Duration = Duration::from_millis(50);
 const QUIET_AT_MOST: Duration = Duration::from_secs(2);
 
 /// A directory of plugins that is watched until this is dropped. The plugins stay.
-pub struct PluginDirectory(Arc<Inner>);
+pub struct PluginDirectory {
+    inner: Arc<Inner>,
+    #[expect(
+        dead_code,
+        reason = "held for its drop, which ends the thread that reads"
+    )]
+    watcher: RecommendedWatcher,
+}
 
 struct Inner {
     registry: Registry,
     path: PathBuf,
     files: Mutex<BTreeMap<PathBuf, Known>>,
-    watcher: Mutex<Option<RecommendedWatcher>>,
 }
 
 /// A file in a [`PluginDirectory`].
@@ -86,7 +92,6 @@ impl Registry {
             registry: self.clone(),
             path: path.to_owned(),
             files: Mutex::default(),
-            watcher: Mutex::default(),
         });
         let (sender, events) = channel();
         // What happened does not matter: the directory is read anew.
@@ -112,20 +117,19 @@ impl Registry {
             .name("wasmfusion-plugins".into())
             .spawn(move || watch(&weak, &events))
             .map_err(|error| failed(&error))?;
-        *inner.watcher.lock() = Some(watcher);
-        Ok(PluginDirectory(inner))
+        Ok(PluginDirectory { inner, watcher })
     }
 }
 
 impl PluginDirectory {
     /// Where it is.
     pub fn path(&self) -> &Path {
-        &self.0.path
+        &self.inner.path
     }
 
     /// Its files, in the order of their names, as they were read last.
     pub fn files(&self) -> Vec<PluginFile> {
-        let files = self.0.files.lock();
+        let files = self.inner.files.lock();
         let file = |(path, known): (&PathBuf, &Known)| PluginFile {
             path: path.clone(),
             plugin: known.plugin.clone(),
@@ -140,7 +144,7 @@ impl PluginDirectory {
     ///
     /// If it cannot be read.
     pub fn refresh(&self) -> Result<()> {
-        self.0.read(Told::InLog)
+        self.inner.read(Told::InLog)
     }
 }
 
@@ -322,7 +326,7 @@ fn stamp(module: &Path) -> Stamp {
 impl fmt::Debug for PluginDirectory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PluginDirectory")
-            .field("path", &self.0.path)
+            .field("path", &self.inner.path)
             .field("files", &self.files())
             .finish_non_exhaustive()
     }
