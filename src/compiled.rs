@@ -12,9 +12,10 @@ use crate::deadline::Interruption;
 use crate::engine::EngineSettings;
 use crate::error::{Error, Result};
 use crate::host::{self, HostFunction, PluginHost};
-use crate::instance::{HostState, PluginUsage};
+use crate::instance::HostState;
 use crate::limits::Limits;
 use crate::module::{self, Digest, ModuleError, ModuleInfo, ModuleSource, Probes, Symbolizer};
+use crate::observe::{FunctionCounters, PluginCounters};
 use crate::redact::Redactor;
 
 /// A compiled module.
@@ -27,7 +28,9 @@ pub(crate) struct CompiledModule {
     digest: Digest,
     symbols: Symbolizer,
     limits: Arc<Limits>,
-    usage: Arc<PluginUsage>,
+    counters: Arc<PluginCounters>,
+    /// By place in the manifest; empty until the manifest is known.
+    function_counters: Vec<Arc<FunctionCounters>>,
     /// For everything that the guest says and people read.
     redactor: Arc<Redactor>,
     /// There from when it is known what the plugin may ask the host for, if it imports anything.
@@ -174,7 +177,8 @@ impl CompiledModule {
             digest: source.digest(),
             symbols: Symbolizer::new(Arc::clone(source.bytes()), options.probes()),
             limits: Arc::new(options.limits.clone()),
-            usage: Arc::default(),
+            counters: Arc::default(),
+            function_counters: Vec::new(),
             redactor: Arc::default(),
             host: None,
             interruption: options.interruption,
@@ -199,14 +203,24 @@ impl CompiledModule {
         self.host.as_ref()
     }
 
-    pub(crate) fn usage(&self) -> &Arc<PluginUsage> {
-        &self.usage
+    pub(crate) fn counters(&self) -> &Arc<PluginCounters> {
+        &self.counters
     }
 
-    /// Makes the exports of these names callable, in this order.
-    pub(crate) fn resolve_functions<'a>(&mut self, names: impl Iterator<Item = &'a str>) {
+    /// What counts the calls of the function at `place` in the manifest.
+    pub(crate) fn function_counters(&self, place: usize) -> Option<&Arc<FunctionCounters>> {
+        self.function_counters.get(place)
+    }
+
+    /// Makes the exports of these names callable, in this order, each counted by these.
+    pub(crate) fn resolve_functions<'a>(
+        &mut self,
+        functions: impl Iterator<Item = (&'a str, Arc<FunctionCounters>)>,
+    ) {
         let module = self.pre.module();
-        self.exports.functions = names.map(|name| module.get_export_index(name)).collect();
+        (self.exports.functions, self.function_counters) = functions
+            .map(|(name, counters)| (module.get_export_index(name), counters))
+            .unzip();
     }
 
     pub(crate) fn engine(&self) -> &Engine {

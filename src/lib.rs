@@ -41,6 +41,7 @@ mod limits;
 pub mod memory;
 mod metrics;
 pub mod module;
+mod observe;
 mod plugin;
 mod redact;
 mod registry;
@@ -60,6 +61,7 @@ pub use host::{
 };
 pub use limits::Limits;
 pub use metrics::{Metric, MetricKind, Metrics};
+pub use observe::{CallCounts, FailureCounts, FunctionUsage, InstanceUsage, QueryUsage};
 pub use plugin::Plugin;
 pub use registry::{PluginDirectory, PluginFile, Registry, RegistryOptions, SettingsFiles};
 pub use scope::{StreamScope, WasmExec, WasmRule};

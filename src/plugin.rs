@@ -12,7 +12,8 @@ use crate::error::{Error, FunctionId, Result};
 use crate::host::{HostFunction, HostServices, PluginHost};
 use crate::instance::{Failure, Instance, InstanceOptions};
 use crate::limits::Limits;
-use crate::module::{AbiVersion, Digest, FunctionDecl, Manifest, ModuleError, ModuleSource};
+use crate::module::{self, AbiVersion, Digest, FunctionDecl, Manifest, ModuleError, ModuleSource};
+use crate::observe::Usage;
 use crate::redact::Redactor;
 use crate::settings::{PluginSettings, Secret};
 
@@ -41,6 +42,8 @@ pub(crate) struct LoadOptions<'a> {
     pub(crate) artifacts: Option<&'a ArtifactCache>,
     /// Whether well-known forms of secrets are redacted as well as those that were granted.
     pub(crate) redact_well_known: bool,
+    /// Where its calls are counted.
+    pub(crate) usage: &'a Usage,
     /// What host functions work with. Asked for only if the module imports some.
     pub(crate) services: &'a dyn Fn() -> Result<HostServices>,
 }
@@ -61,6 +64,7 @@ impl Plugin {
             interruption,
             artifacts,
             redact_well_known,
+            usage,
             services,
         } = options;
         let refused = |reason: ModuleError| Error::Module {
@@ -98,12 +102,10 @@ impl Plugin {
             );
             module.set_host(Arc::new(host.map_err(told)?));
         }
-        module.resolve_functions(
-            manifest
-                .functions
-                .iter()
-                .map(|function| function.export.as_str()),
-        );
+        module.resolve_functions(manifest.functions.iter().map(|function| {
+            let counters = usage.function(&manifest.name, &function.name);
+            (function.export.as_str(), counters)
+        }));
         Ok(Self {
             module,
             manifest,
@@ -177,6 +179,14 @@ impl Plugin {
     /// Where it was loaded from.
     pub fn source(&self) -> &str {
         &self.source
+    }
+
+    /// What `EXPLAIN VERBOSE` shows of it.
+    pub(crate) fn label(&self) -> String {
+        let digest = self.digest().to_string();
+        let (name, version) = (self.name(), &self.manifest.version);
+        let source = module::escape(&self.source);
+        format!("{name} {version} from {source}, {digest}")
     }
 
     /// What it says of itself.

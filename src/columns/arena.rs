@@ -36,6 +36,13 @@ impl Arena {
         }
     }
 
+    /// Bytes that are taken.
+    #[inline]
+    pub const fn used(&self) -> u64 {
+        self.capacity
+            .saturating_sub(self.end.saturating_sub(self.next))
+    }
+
     /// The most that [`Self::alloc`] takes from the region for the same numbers, wherever it stands.
     #[inline]
     pub const fn cost(bytes: u64, align: u32) -> u64 {

@@ -43,7 +43,7 @@ pub(super) fn result_type(
         });
         types.push(target.clone());
     }
-    with_instance(&function.plugin, 0, |instance| {
+    with_instance(&function.plugin, |instance| {
         bind(instance, function, &types, &known)
     })
     .map(|(field, _)| field)

@@ -29,7 +29,7 @@ use crate::columns::ColumnError;
 use crate::error::{Error, Result};
 use crate::module::{Nulls, ParamType};
 use crate::plugin::FunctionRef;
-use crate::scope::{StreamScope, with_instance, with_instance_at_hand, with_limits};
+use crate::scope::{StreamScope, with_call, with_instance_at_hand, with_limits};
 
 /// An argument: a column of as many values as the call has rows, or one value that holds for all rows.
 #[derive(Clone)]
@@ -83,7 +83,7 @@ fn repeat(
     if args.is_empty() {
         return None;
     }
-    let column = with_instance_at_hand(&function.plugin, rows, |instance| {
+    let column = with_instance_at_hand(function, rows, |instance| {
         let column = fixed::repeat(instance, function, args, rows, result)?;
         Some(frame::settle(instance, column))
     })?;
@@ -259,7 +259,7 @@ fn run(
         return run_halves(function, arguments, rows, result);
     }
     let rows = frame::row_count(function, rows)?;
-    with_instance(&function.plugin, rows as usize, |instance| {
+    with_call(function, rows as usize, |instance| {
         let column = match &fixed {
             Some(columns) => fixed::run_fixed(instance, function, columns, rows, bytes, result),
             None => frame::run_any(instance, function, arguments, rows, bytes, result),

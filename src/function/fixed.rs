@@ -170,9 +170,14 @@ fn run_layout(
         .slice_mut("frame", layout.frame, layout.header.len(), 1)
         .map_err(|e| bad_result(function, e.into()))?
         .copy_from_slice(&layout.header);
+    instance.count_in(layout.bytes);
     frame::call(instance, function, layout.frame)?;
     match read_prepared(&instance.memory(), layout, result) {
-        Some(column) => Ok(column),
+        Some(column) => {
+            let values = layout.prepared.as_ref();
+            instance.count_out(values.map_or(0, |(_, values)| values.bytes as u64));
+            Ok(column)
+        }
         None => frame::read(instance, function, layout.result, layout.rows, result),
     }
 }
@@ -285,6 +290,11 @@ fn lay_out(
         constants: columns.constants,
         frame: frame_at,
         header: header.map_err(|e| failed(e.into()))?.into(),
+        bytes: columns
+            .values
+            .iter()
+            .map(|values| values.len() as u64)
+            .sum(),
         arguments,
         result: result_at,
         prepared,

@@ -48,12 +48,18 @@ impl Ended {
         }
     }
 
+    /// The error that the user reads. It is counted.
     #[cold]
     pub(super) fn into_error(self, function: &FunctionRef) -> Error {
-        match self {
+        let error = match self {
             Self::Failed(failure) => failure.into_error(function.id()),
             Self::Told(error) => error,
+        };
+        let module = function.plugin.module();
+        if let Some(counters) = module.function_counters(function.place) {
+            counters.failed(&error);
         }
+        error
     }
 }
 
@@ -143,6 +149,7 @@ pub(super) fn run_any(
 
     let mut memory = instance.memory();
     let mut constants = 0;
+    let before = arena.used();
     for (place, argument) in arguments.iter().enumerate() {
         let at = args_at + ARRAY_BYTES * place as u32;
         let target = target(function, place, &argument.array);
@@ -150,6 +157,7 @@ pub(super) fn run_any(
             .map_err(|e| bad_argument(function, place, e))?;
         constants |= u64::from(argument.constant) << (place % CONSTANTS_MAX);
     }
+    let written = arena.used() - before;
     columns::lay_out_result(
         &mut memory,
         &mut arena,
@@ -171,6 +179,7 @@ pub(super) fn run_any(
     memory
         .write("frame", frame_at, &frame)
         .map_err(|e| bad_result(function, e.into()))?;
+    instance.count_in(written);
 
     finish(instance, function, frame_at, result_at, rows, result)
 }
@@ -259,8 +268,10 @@ pub(super) fn read_column(
         bytes_max: limits.result_bytes_max,
         depth_max: limits.type_depth_max,
     };
-    columns::read(&instance.memory(), at, data_type, rows as usize, limits)
-        .map_err(|e| bad_result(function, e).into())
+    let column = columns::read(&instance.memory(), at, data_type, rows as usize, limits)
+        .map_err(|e| bad_result(function, e))?;
+    instance.count_out(column.get_buffer_memory_size() as u64);
+    Ok(column)
 }
 
 /// The type that the argument at `place` crosses as.

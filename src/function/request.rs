@@ -112,6 +112,7 @@ impl Request<'_> {
             columns::lay_out_result(&mut memory, &mut arena, at, result, rows).map_err(failed)?;
         }
         let mut constants = 0;
+        let before = arena.used();
         for (place, (argument, target)) in self.arguments.iter().zip(self.targets).enumerate() {
             let at = args_at + ARRAY_BYTES * place as u32;
             columns::write(&mut memory, &mut arena, at, argument.array.as_ref(), target)
@@ -142,6 +143,7 @@ impl Request<'_> {
             .write("frame", frame_at, &frame)
             .and_then(|()| memory.write("call", frame_at + FRAME_BYTES, &tail(extras)))
             .map_err(|e| failed(e.into()))?;
+        instance.count_in(arena.used() - before);
         Ok(LaidOut {
             frame: frame_at,
             results: results_at,
@@ -172,6 +174,11 @@ pub(super) struct FixedColumn {
 pub(super) type FixedColumns = SmallVec<[FixedColumn; 6]>;
 
 impl FixedColumn {
+    /// Bytes of the values.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Writes the column again, with other values; `None` if they are not as many.
     #[inline]
     pub(super) fn write(&self, memory: &mut GuestMemory<'_>, values: &[u8]) -> Option<()> {
@@ -257,14 +264,14 @@ pub(super) fn within<R>(
         return Err(gone(function, reason));
     }
     lease
-        .with(rows, f)
+        .with_call(function, rows, f)
         .map_err(|failed| ended(lease, function, failed))
 }
 
 /// A failed call as an error, which is the last of its instance if that broke or a promise was.
 #[cold]
 pub(super) fn ended(lease: &Lease, function: &FunctionRef, failed: Ended) -> Error {
-    let spent = lease.try_with(|instance| {
+    let spent = lease.with(|instance| {
         failed.judge(instance);
         instance.is_spent()
     });

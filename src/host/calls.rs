@@ -30,6 +30,17 @@ pub(crate) struct HostCalls {
     reply: Vec<u8>,
     error: String,
     records: Collector,
+    spent: HostSpent,
+}
+
+/// What host calls have cost.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct HostSpent {
+    pub(crate) calls: u64,
+    /// As the clock of [`crate::observe`] has it.
+    pub(crate) time: u64,
+    /// Those that were refused for want of a grant.
+    pub(crate) denials: u64,
 }
 
 impl HostCalls {
@@ -52,7 +63,22 @@ impl HostCalls {
             reply: Vec::new(),
             error: String::new(),
             records: Collector::default(),
+            spent: HostSpent::default(),
         }
+    }
+
+    /// Counts a host call.
+    #[inline]
+    pub(super) fn count(&mut self, time: u64, denied: bool) {
+        self.spent.calls += 1;
+        self.spent.time += time;
+        self.spent.denials += u64::from(denied);
+    }
+
+    /// What host calls have cost since this was asked last.
+    #[inline]
+    pub(crate) fn take_spent(&mut self) -> HostSpent {
+        std::mem::take(&mut self.spent)
     }
 
     /// Makes the instance's memory and its watch known.

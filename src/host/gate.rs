@@ -98,9 +98,12 @@ pub(super) fn enter(
         Err(Refused::Memory(error)) => (Err(bad_argument(operation, &error)), Outcome::Trapped),
     };
     let Call { calls, record, .. } = call;
+    let ended = calls.host().audit().now();
+    let denied = matches!(outcome, Outcome::Refused(Status::Denied));
+    calls.count(ended.saturating_sub(started), denied);
     let entry = Entry {
         started,
-        ended: calls.host().audit().now(),
+        ended,
         caller: calls.host().caller(),
         function: calls.function(),
         query: calls.query(),

@@ -24,6 +24,8 @@ pub(crate) struct Layout {
     pub(crate) frame: u32,
     /// The frame and the structs and tables behind it, as bytes.
     pub(crate) header: Box<[u8]>,
+    /// Bytes of all arguments' values.
+    pub(crate) bytes: u64,
     /// Where the arguments' values go.
     pub(crate) arguments: SmallVec<[Values; 6]>,
     /// Address of the result's struct.

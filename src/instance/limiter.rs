@@ -1,13 +1,14 @@
 //! What an instance may grow to, and who pays for it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use wasmtime::ResourceLimiter;
 
 use super::Failure;
 use crate::host::HostCalls;
 use crate::limits::Limits;
+use crate::observe::{InstanceCounters, PluginCounters};
 
 /// Who pays for a guest's memory. Dropping it gives everything back.
 pub(crate) trait MemoryAccount: Send + Sync {
@@ -17,21 +18,6 @@ pub(crate) trait MemoryAccount: Send + Sync {
     ///
     /// What the payer says if there is no room.
     fn try_grow(&self, bytes: usize) -> Result<(), String>;
-}
-
-/// What all live instances of a plugin have together.
-#[derive(Debug, Default)]
-pub(crate) struct PluginUsage {
-    instances: AtomicU32,
-    memory_bytes: AtomicU64,
-}
-
-impl PluginUsage {
-    /// Instances that live now, and the bytes of their memory.
-    pub(crate) fn now(&self) -> (u64, u64) {
-        let instances = self.instances.load(Ordering::Relaxed);
-        (instances.into(), self.memory_bytes.load(Ordering::Relaxed))
-    }
 }
 
 /// What the store holds: the limits of this instance, and what its host functions keep.
@@ -47,7 +33,8 @@ pub(crate) struct HostState {
 /// The memory of one instance, and what the host keeps for it.
 pub(crate) struct MemoryMeter {
     limits: Arc<Limits>,
-    usage: Arc<PluginUsage>,
+    plugin: Arc<PluginCounters>,
+    instance: Arc<InstanceCounters>,
     account: Option<Box<dyn MemoryAccount>>,
     pub(super) bytes: usize,
 }
@@ -56,16 +43,18 @@ impl HostState {
     /// Counts one more instance.
     pub(super) fn new(
         limits: Arc<Limits>,
-        usage: Arc<PluginUsage>,
+        plugin: Arc<PluginCounters>,
+        instance: Arc<InstanceCounters>,
         account: Option<Box<dyn MemoryAccount>>,
         host: Option<Box<HostCalls>>,
     ) -> Result<Self, Failure> {
-        let others = usage.instances.fetch_add(1, Ordering::Relaxed);
+        let others = plugin.instances.fetch_add(1, Ordering::Relaxed);
         // From here on, dropping it takes the count back.
         let this = Self {
             meter: MemoryMeter {
                 limits,
-                usage,
+                plugin,
+                instance,
                 account,
                 bytes: 0,
             },
@@ -99,7 +88,7 @@ impl MemoryMeter {
     pub(crate) fn grow(&mut self, bytes: usize) -> Result<(), Failure> {
         let plugin_memory_bytes_max = self.limits.plugin_memory_bytes_max;
         let before = self
-            .usage
+            .plugin
             .memory_bytes
             .fetch_add(bytes as u64, Ordering::Relaxed);
         let grown = match &self.account {
@@ -116,9 +105,12 @@ impl MemoryMeter {
             None => Ok(()),
         };
         match grown {
-            Ok(()) => self.bytes += bytes,
+            Ok(()) => {
+                self.bytes += bytes;
+                self.instance.set_memory(self.bytes);
+            }
             Err(_) => {
-                self.usage
+                self.plugin
                     .memory_bytes
                     .fetch_sub(bytes as u64, Ordering::Relaxed);
             }
@@ -129,11 +121,17 @@ impl MemoryMeter {
 
 impl Drop for MemoryMeter {
     fn drop(&mut self) {
-        let Self { usage, bytes, .. } = self;
-        usage
+        let Self {
+            plugin,
+            instance,
+            bytes,
+            ..
+        } = self;
+        plugin
             .memory_bytes
             .fetch_sub(*bytes as u64, Ordering::Relaxed);
-        usage.instances.fetch_sub(1, Ordering::Relaxed);
+        plugin.instances.fetch_sub(1, Ordering::Relaxed);
+        plugin.end(instance);
     }
 }
 

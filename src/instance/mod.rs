@@ -7,6 +7,7 @@ mod explain;
 mod failure;
 mod held;
 mod limiter;
+mod meter;
 
 use std::sync::Arc;
 
@@ -15,7 +16,8 @@ use wasmtime::{Memory, PoolConcurrencyLimitError, Store, TypedFunc, UpdateDeadli
 
 pub(crate) use failure::{Failure, Phase};
 pub(crate) use held::{Bound, Layout, Region, Values};
-pub(crate) use limiter::{HostState, MemoryAccount, MemoryMeter, PluginUsage};
+pub(crate) use limiter::{HostState, MemoryAccount, MemoryMeter};
+use meter::{Callable, CurrentCall};
 
 use crate::compiled::CompiledModule;
 use crate::deadline::{Brake, Cancellation, Interruption, Watch, WatchPage};
@@ -23,6 +25,7 @@ use crate::host::HostCalls;
 use crate::limits::Limits;
 use crate::memory::GuestMemory;
 use crate::module::{ManifestError, ModuleError};
+use crate::observe::{InstanceCounters, clock};
 
 /// Native stack that the host itself may need below a guest: signal frames, libcalls.
 const HOST_STACK_BYTES: usize = 256 << 10;
@@ -37,6 +40,8 @@ pub(crate) struct Instance {
     instance: wasmtime::Instance,
     memory: Memory,
     calls: Calls,
+    counters: Arc<InstanceCounters>,
+    current: CurrentCall,
     region: Region,
     /// How often somebody has begun to write into the region. Not every call of a scalar function counts, but those have an instance of their own.
     writes: u64,
@@ -58,13 +63,15 @@ pub(crate) struct InstanceOptions {
     pub(crate) limits: Option<Arc<Limits>>,
     /// Whether the thread that calls it may be kept waiting by host functions.
     pub(crate) may_block: bool,
+    /// Whether it serves a stream of a query.
+    pub(crate) within_query: bool,
 }
 
 /// The exports that queries call. Apart from the store, so that a call borrows both and clones neither.
 struct Calls {
     alloc: TypedFunc<(u32, u32), u32>,
     /// By place in the manifest; looked up at a function's first call.
-    functions: Vec<Option<TypedFunc<u32, i32>>>,
+    functions: Vec<Option<Callable>>,
 }
 
 impl Instance {
@@ -75,6 +82,7 @@ impl Instance {
             account,
             limits,
             may_block,
+            within_query,
         } = options;
         let limits = limits.unwrap_or_else(|| Arc::clone(module.shared_limits()));
         let host = module.host().map(|host| {
@@ -87,8 +95,15 @@ impl Instance {
             ))
         });
         let calls_host = host.is_some();
-        let usage = Arc::clone(module.usage());
-        let state = HostState::new(Arc::clone(&limits), usage, account, host)?;
+        let plugin = Arc::clone(module.counters());
+        let counters = plugin.begin(cancellation.query(), within_query);
+        let state = HostState::new(
+            Arc::clone(&limits),
+            plugin,
+            Arc::clone(&counters),
+            account,
+            host,
+        )?;
         let mut store = Store::new(module.engine(), state);
         store.limiter(|state| state);
         if let Some(fuel) = limits.call_fuel_max {
@@ -164,8 +179,10 @@ impl Instance {
             memory,
             calls: Calls {
                 alloc,
-                functions: vec![None; exports.functions.len()],
+                functions: exports.functions.iter().map(|_| None).collect(),
             },
+            counters,
+            current: CurrentCall::default(),
             region: Region::default(),
             writes: 0,
             bound: Vec::new(),
@@ -320,7 +337,7 @@ impl Instance {
             Phase::Call,
             Some(error_address),
             |store, calls| match calls.functions.get(place) {
-                Some(Some(function)) => function.call(store, frame),
+                Some(Some(callable)) => callable.function.call(store, frame),
                 _ => Err(wasmtime::Error::msg("the function was not resolved")),
             },
         )
@@ -366,9 +383,10 @@ impl Instance {
     fn resolve(&mut self, module: &CompiledModule, place: usize) -> Result<(), Failure> {
         let export = module.exports().functions.get(place).cloned().flatten();
         let function = export.and_then(|export| self.export(&export));
-        match (self.calls.functions.get_mut(place), function) {
-            (Some(slot), Some(function)) => {
-                *slot = Some(function);
+        let counters = module.function_counters(place);
+        match (self.calls.functions.get_mut(place), function, counters) {
+            (Some(slot), Some(function), Some(counters)) => {
+                *slot = Some(Callable::new(function, counters, &self.counters));
                 Ok(())
             }
             _ => Err(Failure::Instantiate(
@@ -403,6 +421,7 @@ impl Instance {
             calls,
             limits,
             calls_host,
+            current,
             ..
         } = self;
         if let Some(stop) = watch.is_over() {
@@ -417,9 +436,16 @@ impl Instance {
             let _ = store.set_fuel(fuel);
         }
         let stack_bytes = limits.stack_bytes_max + HOST_STACK_BYTES;
+        let started = if current.timed { clock().raw() } else { 0 };
         watch.start(phase.timeout_ms(limits));
         let result = stacker::maybe_grow(stack_bytes, stack_bytes * 2, || call(store, calls));
         let stopped = watch.finish();
+        if current.timed {
+            current.guest += clock().raw().saturating_sub(started);
+        }
+        if let Some(fuel) = limits.call_fuel_max {
+            current.fuel += fuel.saturating_sub(store.get_fuel().unwrap_or(fuel));
+        }
         if *calls_host && let Some(host) = &mut store.data_mut().host {
             host.end();
         }

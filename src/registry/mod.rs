@@ -22,6 +22,7 @@ use crate::host::HostServices;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::module::{Digest, Manifest, ModuleError, ModuleSource};
+use crate::observe::Usage;
 use crate::plugin::{LoadOptions, Plugin};
 use crate::settings::{self, PluginSettings, SettingsError, SignatureSource};
 
@@ -59,6 +60,7 @@ struct Inner {
     /// There from when the first module is loaded, if there is to be one.
     artifacts: Mutex<Option<ArtifactCache>>,
     metrics: Metrics,
+    usage: Usage,
 }
 
 /// A module that is about to be loaded.
@@ -321,6 +323,11 @@ impl Registry {
         &self.0.metrics
     }
 
+    /// What counts the calls of its plugins' functions.
+    pub(crate) fn counted(&self) -> &Usage {
+        &self.0.usage
+    }
+
     fn services(&self) -> Result<HostServices> {
         Ok(HostServices {
             context: Arc::clone(&self.0.options.context),
@@ -427,6 +434,7 @@ impl Registry {
                 interruption: options.interruption,
                 artifacts: self.artifacts()?.as_ref(),
                 redact_well_known: options.redact_well_known,
+                usage: &self.0.usage,
                 services: &|| self.services(),
             },
         )?);

@@ -40,6 +40,12 @@ impl Registry {
         of_plugin.cloned().collect()
     }
 
+    /// Whether another version has taken the place of this one.
+    pub(crate) fn is_former(&self, plugin: &Arc<Plugin>) -> bool {
+        let former = self.0.versions.former.lock();
+        former.iter().any(|other| Arc::ptr_eq(other, plugin))
+    }
+
     /// Takes the version of a plugin that was called before the present one, here and in all sessions that have this registry's plugins. Queries that
     /// run go on with the version that they were planned with.
     ///

@@ -46,6 +46,8 @@ pub struct WasmExec {
     inner: Arc<dyn ExecutionPlan>,
     /// What `inner` calls, for `EXPLAIN`: `slugify@text`. Empty if it calls nothing.
     functions: Arc<[String]>,
+    /// The plugins of these functions, for `EXPLAIN VERBOSE`.
+    plugins: Arc<[String]>,
     /// Whether the functions may keep a thread waiting.
     may_block: bool,
     /// There if `inner` is the root.
@@ -60,6 +62,8 @@ pub struct WasmExec {
 pub(super) struct Called {
     /// As `function@plugin`, sorted.
     pub(super) functions: Arc<[String]>,
+    /// Their plugins, each with version, source and digest.
+    pub(super) plugins: Arc<[String]>,
     /// Whether one of them may keep a thread waiting.
     pub(super) may_block: bool,
 }
@@ -69,6 +73,7 @@ impl WasmExec {
         inner: Arc<dyn ExecutionPlan>,
         Called {
             functions,
+            plugins,
             may_block,
         }: Called,
         keys: Option<Arc<KeyScopes>>,
@@ -77,6 +82,7 @@ impl WasmExec {
         Self {
             inner,
             functions,
+            plugins,
             may_block,
             guards: root.then(QueryGuards::default),
             keys,
@@ -98,6 +104,7 @@ impl WasmExec {
     fn called(&self) -> Called {
         Called {
             functions: Arc::clone(&self.functions),
+            plugins: Arc::clone(&self.plugins),
             may_block: self.may_block,
         }
     }
@@ -122,6 +129,12 @@ impl DisplayAs for WasmExec {
         }
         match t {
             DisplayFormatType::TreeRender => writeln!(f, "wasm={}", self.functions.join(", ")),
+            DisplayFormatType::Verbose => write!(
+                f,
+                ", wasm=[{}], plugins=[{}]",
+                self.functions.join(", "),
+                self.plugins.join("; ")
+            ),
             _ => write!(f, ", wasm=[{}]", self.functions.join(", ")),
         }
     }
@@ -375,7 +388,13 @@ impl Stream for ScopedStream {
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let Self { scope, inner, .. } = self.get_mut();
-        StreamScope::enter(scope, || inner.poll_next_unpin(context))
+        let polled = StreamScope::enter(scope, || inner.poll_next_unpin(context));
+        if polled.is_ready()
+            && let Some(scope) = scope
+        {
+            scope.show();
+        }
+        polled
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 
 use super::{CURRENT, ScopeMetrics, StreamScope};
 use crate::instance::{Failure, Instance};
-use crate::plugin::Plugin;
+use crate::plugin::{FunctionRef, Plugin};
 
 /// The right to call an instance. Clones are of the same instance, which ends with the last of them.
 #[derive(Clone)]
@@ -62,24 +62,50 @@ impl Lease {
         })))
     }
 
-    /// Runs `f` with the instance, which counts as a call with `rows` rows.
+    /// Runs `f` with the instance.
     #[inline]
-    pub(crate) fn with<R>(&self, rows: usize, f: impl FnOnce(&mut Instance) -> R) -> R {
-        self.count(rows);
-        self.try_with(f)
-    }
-
-    /// Runs `f` with the instance, which may find that there is nothing to call. If it does call, it is to be [counted](Self::count).
-    #[inline]
-    pub(crate) fn try_with<R>(&self, f: impl FnOnce(&mut Instance) -> R) -> R {
+    pub(crate) fn with<R>(&self, f: impl FnOnce(&mut Instance) -> R) -> R {
         f(&mut self.0.instance.lock())
     }
 
-    /// Counts a call with `rows` rows.
+    /// Runs `f`, a call of `function` with `rows` rows, which is counted.
     #[inline]
-    pub(crate) fn count(&self, rows: usize) {
-        if let Some(metrics) = &self.0.metrics {
-            metrics.count(rows);
+    pub(crate) fn with_call<R>(
+        &self,
+        function: &FunctionRef,
+        rows: usize,
+        f: impl FnOnce(&mut Instance) -> R,
+    ) -> R {
+        self.with(|instance| {
+            instance.begin(function.plugin.module(), function.place);
+            let result = f(instance);
+            instance.end(function.place, rows);
+            result
+        })
+    }
+
+    /// As [`Self::with_call`]; where `f` returns `None`, nothing was called.
+    #[inline]
+    pub(crate) fn try_with_call<R>(
+        &self,
+        function: &FunctionRef,
+        rows: usize,
+        f: impl FnOnce(&mut Instance) -> Option<R>,
+    ) -> Option<R> {
+        self.with(|instance| {
+            instance.begin(function.plugin.module(), function.place);
+            let found = f(instance)?;
+            instance.end(function.place, rows);
+            Some(found)
+        })
+    }
+
+    /// Shows in the operator's metrics what was counted since the last time, unless the instance is being called.
+    pub(super) fn show(&self) {
+        if let Some(metrics) = &self.0.metrics
+            && let Some(mut instance) = self.0.instance.try_lock()
+        {
+            metrics.add(instance.take_counts());
         }
     }
 
@@ -109,9 +135,9 @@ impl Lease {
 impl Drop for Leased {
     fn drop(&mut self) {
         if let Some(metrics) = &self.metrics {
-            metrics
-                .memory
-                .set_max(self.instance.get_mut().memory_bytes());
+            let instance = self.instance.get_mut();
+            metrics.add(instance.take_counts());
+            metrics.memory.set_max(instance.memory_bytes());
         }
     }
 }

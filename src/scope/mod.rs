@@ -15,11 +15,14 @@ mod rule;
 
 use std::cell::RefCell;
 use std::sync::Arc;
+use std::time::Duration;
 
 use datafusion::config::ConfigOptions;
 use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReservation};
-use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, Gauge, MetricBuilder};
+use datafusion::physical_plan::metrics::{
+    Count, ExecutionPlanMetricsSet, Gauge, MetricBuilder, Time,
+};
 
 pub use exec::WasmExec;
 pub(crate) use lease::Lease;
@@ -28,7 +31,8 @@ pub use rule::WasmRule;
 use crate::deadline::Cancellation;
 use crate::instance::{Failure, Instance, InstanceOptions, MemoryAccount};
 use crate::limits::{Limits, SessionLimits};
-use crate::plugin::Plugin;
+use crate::observe::CallCounts;
+use crate::plugin::{FunctionRef, Plugin};
 
 thread_local! {
     /// The scope of the stream that this thread is polling.
@@ -64,6 +68,11 @@ pub struct StreamScope {
 struct ScopeMetrics {
     calls: Count,
     rows: Count,
+    bytes_in: Count,
+    bytes_out: Count,
+    guest_time: Time,
+    copy_time: Time,
+    host_time: Time,
     instances: Count,
     memory: Gauge,
 }
@@ -81,12 +90,7 @@ impl StreamScope {
             shared: Vec::new(),
             cancellation: query::cancellation(context),
             pool: Some(Arc::clone(context.memory_pool())),
-            metrics: Some(ScopeMetrics {
-                calls: MetricBuilder::new(metrics).counter("wasm_calls", partition),
-                rows: MetricBuilder::new(metrics).counter("wasm_rows", partition),
-                instances: MetricBuilder::new(metrics).counter("wasm_instances", partition),
-                memory: MetricBuilder::new(metrics).gauge("wasm_memory_bytes", partition),
-            }),
+            metrics: Some(ScopeMetrics::new(metrics, partition)),
             limits: SessionLimits::of(context.session_config().options()),
             may_block,
         }
@@ -149,10 +153,16 @@ impl StreamScope {
             .position(|(other, instance)| Arc::ptr_eq(other, plugin) && !instance.is_spent())
     }
 
-    #[inline]
-    fn count(&self, rows: usize) {
-        if let Some(metrics) = &self.metrics {
-            metrics.count(rows);
+    /// Shows in the operator's metrics what was counted since the last time.
+    fn show(&mut self) {
+        let Some(metrics) = &self.metrics else {
+            return;
+        };
+        for (_, instance) in &mut self.instances {
+            metrics.add(instance.take_counts());
+        }
+        for (_, lease) in &self.shared {
+            lease.show();
         }
     }
 
@@ -169,6 +179,7 @@ impl StreamScope {
             account,
             limits: self.lowered(plugin).map(Arc::new),
             may_block: self.may_block,
+            within_query: self.metrics.is_some(),
         };
         let instance = Instance::new(plugin.module(), options)?;
         if let Some(metrics) = &self.metrics {
@@ -187,15 +198,46 @@ impl StreamScope {
 }
 
 impl ScopeMetrics {
-    #[inline]
-    fn count(&self, rows: usize) {
-        self.calls.add(1);
-        self.rows.add(rows);
+    fn new(metrics: &ExecutionPlanMetricsSet, partition: usize) -> Self {
+        let metric = || MetricBuilder::new(metrics);
+        Self {
+            calls: metric().counter("wasm_calls", partition),
+            rows: metric().counter("wasm_rows", partition),
+            bytes_in: metric().counter("wasm_bytes_in", partition),
+            bytes_out: metric().counter("wasm_bytes_out", partition),
+            guest_time: metric().subset_time("wasm_guest_time", partition),
+            copy_time: metric().subset_time("wasm_copy_time", partition),
+            host_time: metric().subset_time("wasm_host_time", partition),
+            instances: metric().counter("wasm_instances", partition),
+            memory: metric().gauge("wasm_memory_bytes", partition),
+        }
+    }
+
+    fn add(&self, counts: CallCounts) {
+        if counts == CallCounts::default() {
+            return;
+        }
+        let number = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
+        self.calls.add(number(counts.calls));
+        self.rows.add(number(counts.rows));
+        self.bytes_in.add(number(counts.bytes_in));
+        self.bytes_out.add(number(counts.bytes_out));
+        for (time, ns) in [
+            (&self.guest_time, counts.guest_ns),
+            (&self.copy_time, counts.copy_ns),
+            (&self.host_time, counts.host_ns),
+        ] {
+            // DataFusion counts no less than a nanosecond.
+            if ns > 0 {
+                time.add_duration(Duration::from_nanos(ns));
+            }
+        }
     }
 }
 
 impl Drop for StreamScope {
     fn drop(&mut self) {
+        self.show();
         if let Some(metrics) = &self.metrics {
             metrics.memory.set_max(
                 self.instances
@@ -215,18 +257,33 @@ impl Drop for StreamScope {
 #[inline]
 pub(crate) fn with_instance<R, E: From<Failure>>(
     plugin: &Arc<Plugin>,
-    rows: usize,
     f: impl FnOnce(&mut Instance) -> Result<R, E>,
 ) -> Result<R, E> {
     CURRENT.with_borrow_mut(|current| match current {
-        Some(scope) => {
-            scope.count(rows);
-            f(scope.instance(plugin)?)
-        }
+        Some(scope) => f(scope.instance(plugin)?),
         None => f(&mut Instance::new(
             plugin.module(),
             InstanceOptions::default(),
         )?),
+    })
+}
+
+/// As [`with_instance`], for a call of `function` with `rows` rows, which is counted.
+///
+/// # Errors
+///
+/// As [`with_instance`].
+#[inline]
+pub(crate) fn with_call<R, E: From<Failure>>(
+    function: &FunctionRef,
+    rows: usize,
+    f: impl FnOnce(&mut Instance) -> Result<R, E>,
+) -> Result<R, E> {
+    with_instance(&function.plugin, |instance| {
+        instance.begin(function.plugin.module(), function.place);
+        let result = f(instance);
+        instance.end(function.place, rows);
+        result
     })
 }
 
@@ -236,18 +293,21 @@ pub(crate) fn with_limits<R>(plugin: &Plugin, look: impl FnOnce(&Limits) -> R) -
     look(lowered.as_ref().unwrap_or(plugin.limits()))
 }
 
-/// Runs `f` with the instance of `plugin` that this thread's scope has, if it has one. Where `f` returns `None`, nothing was called.
+/// Runs `f`, a call of `function` with `rows` rows, with the instance that this thread's scope has, if it has one. Where `f` returns `None`,
+/// nothing was called.
 #[inline]
 pub(crate) fn with_instance_at_hand<R>(
-    plugin: &Arc<Plugin>,
+    function: &FunctionRef,
     rows: usize,
     f: impl FnOnce(&mut Instance) -> Option<R>,
 ) -> Option<R> {
     CURRENT.with_borrow_mut(|current| {
         let scope = current.as_deref_mut()?;
-        let place = scope.place(plugin)?;
-        let found = f(&mut scope.instances[place].1)?;
-        scope.count(rows);
+        let place = scope.place(&function.plugin)?;
+        let instance = &mut scope.instances[place].1;
+        instance.begin(function.plugin.module(), function.place);
+        let found = f(instance)?;
+        instance.end(function.place, rows);
         Some(found)
     })
 }

@@ -97,9 +97,11 @@ fn scope_keys(node: Arc<dyn ExecutionPlan>, may_block: bool) -> Result<WithKeys>
 /// The WebAssembly functions that an operator calls itself.
 fn called_by(plan: &dyn ExecutionPlan) -> Result<Called> {
     let mut labels = BTreeSet::new();
+    let mut plugins = BTreeSet::new();
     let mut may_block = false;
     let mut found = |function: &SqlFunction| {
         labels.insert(function.label());
+        plugins.insert(function.plugin().label());
         may_block |= function.plugin().may_block();
     };
     plan.apply_expressions(&mut |root| {
@@ -131,11 +133,13 @@ fn called_by(plan: &dyn ExecutionPlan) -> Result<Called> {
         .filter_map(window_function)
         .for_each(&mut found);
     if let Some(table) = plan.downcast_ref::<TableExec>() {
-        may_block |= table.may_block();
+        may_block |= table.plugin().may_block();
+        plugins.insert(table.plugin().label());
         labels.insert(table.label().to_owned());
     }
     Ok(Called {
         functions: labels.into_iter().collect(),
+        plugins: plugins.into_iter().collect(),
         may_block,
     })
 }

@@ -1,5 +1,7 @@
 //! The schema `wasmfusion` of a session: what its registry knows, as tables. Each scan shows the moment at which it is planned.
 
+mod usage;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -15,9 +17,8 @@ use datafusion::logical_expr::{Expr, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 
 use crate::audit::AuditRecord;
-use crate::function::SqlFunction;
 use crate::metrics::Metric;
-use crate::module::{FunctionDecl, escape, signature_text};
+use crate::module::escape;
 use crate::plugin::Plugin;
 use crate::registry::Registry;
 
@@ -29,11 +30,13 @@ type Rows = fn(&Registry) -> Result<RecordBatch>;
 
 const TABLES: &[(&str, Rows)] = &[
     ("audit", audit),
-    ("functions", functions),
+    ("functions", usage::functions),
     ("grants", grants),
+    ("instances", usage::instances),
     ("limits", limits),
     ("metrics", metrics),
     ("plugins", plugins),
+    ("queries", usage::queries),
 ];
 
 /// The schema `wasmfusion`.
@@ -121,7 +124,12 @@ fn number(values: impl Iterator<Item = u64>) -> ArrayRef {
     Arc::new(UInt64Array::from_iter_values(values))
 }
 
-fn batch<const N: usize>(columns: [(&str, bool, ArrayRef); N]) -> Result<RecordBatch> {
+fn optional_number(values: impl Iterator<Item = Option<u64>>) -> ArrayRef {
+    Arc::new(values.collect::<UInt64Array>())
+}
+
+fn batch<'a>(columns: impl IntoIterator<Item = (&'a str, bool, ArrayRef)>) -> Result<RecordBatch> {
+    let columns = columns.into_iter();
     let columns = columns.map(|(name, nullable, array)| (name, array, nullable));
     Ok(RecordBatch::try_from_iter_with_nullable(columns)?)
 }
@@ -135,7 +143,11 @@ fn audit(registry: &Registry) -> Result<RecordBatch> {
     let all = || records.iter();
     let times = TimestampNanosecondArray::from_iter_values(all().map(AuditRecord::time_ns));
     batch([
-        ("time", false, Arc::new(times.with_timezone("UTC"))),
+        (
+            "time",
+            false,
+            Arc::new(times.with_timezone("UTC")) as ArrayRef,
+        ),
         ("plugin", false, text(all().map(|r| &r.plugin))),
         (
             "digest",
@@ -166,7 +178,7 @@ fn plugins(registry: &Registry) -> Result<RecordBatch> {
         let name = plugin.name();
         if registry.plugin(name).as_ref().is_some_and(is) {
             "ready"
-        } else if registry.former_versions(name).iter().any(is) {
+        } else if registry.is_former(plugin) {
             "former"
         } else {
             // By statements or queries alone.
@@ -174,7 +186,7 @@ fn plugins(registry: &Registry) -> Result<RecordBatch> {
         }
     };
     let all = || plugins.iter();
-    let usage = |plugin: &Arc<Plugin>| plugin.module().usage().now();
+    let usage = |plugin: &Arc<Plugin>| plugin.module().counters().now();
     batch([
         ("plugin", false, text(all().map(|p| p.name()))),
         ("version", false, text(all().map(|p| &p.manifest().version))),
@@ -183,36 +195,6 @@ fn plugins(registry: &Registry) -> Result<RecordBatch> {
         ("digest", false, text(all().map(|p| p.digest().to_string()))),
         ("instances", false, number(all().map(|p| usage(p).0))),
         ("memory_bytes", false, number(all().map(|p| usage(p).1))),
-    ])
-}
-
-/// What can be called of the plugins of the registry, one row for each overload.
-fn functions(registry: &Registry) -> Result<RecordBatch> {
-    let functions = registry.functions();
-    let rows: Vec<(&SqlFunction, &FunctionDecl)> = functions
-        .iter()
-        .flat_map(|function| function.declarations().map(move |decl| (function, decl)))
-        .collect();
-    let all = || rows.iter();
-    batch([
-        ("plugin", false, text(all().map(|(f, _)| f.plugin().name()))),
-        ("name", false, text(all().map(|(f, _)| f.name()))),
-        ("kind", false, text(all().map(|(f, _)| f.kind().name()))),
-        (
-            "signature",
-            false,
-            text(all().map(|(_, decl)| signature_text(decl))),
-        ),
-        (
-            "aliases",
-            false,
-            text(all().map(|(f, _)| f.aliases().join(", "))),
-        ),
-        (
-            "description",
-            true,
-            optional(all().map(|(_, decl)| decl.description.as_ref())),
-        ),
     ])
 }
 
@@ -243,11 +225,11 @@ fn limits(registry: &Registry) -> Result<RecordBatch> {
         let all = plugin.limits().all();
         rows.extend(all.map(|(name, value)| (plugin.name().to_owned(), name, value)));
     }
-    let values = rows.iter().map(|row| row.2).collect::<UInt64Array>();
+    let values = optional_number(rows.iter().map(|row| row.2));
     batch([
         ("plugin", false, text(rows.iter().map(|row| &row.0))),
         ("name", false, text(rows.iter().map(|row| row.1))),
-        ("value", true, Arc::new(values)),
+        ("value", true, values),
     ])
 }
 

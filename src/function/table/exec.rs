@@ -20,6 +20,7 @@ use futures::stream;
 use super::TableCallSite;
 use super::scan::Scan;
 use crate::module;
+use crate::plugin::Plugin;
 
 /// Reads the rows of a table function.
 #[derive(Clone, Debug)]
@@ -60,9 +61,9 @@ impl TableExec {
         })
     }
 
-    /// Whether the function may keep a thread waiting.
-    pub(crate) fn may_block(&self) -> bool {
-        self.call.function.plugin.may_block()
+    /// The plugin of the function.
+    pub(crate) fn plugin(&self) -> &Plugin {
+        &self.call.function.plugin
     }
 
     /// For plans: `series@numbers`.

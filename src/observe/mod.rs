@@ -1,0 +1,12 @@
+//! What plugins cost: counted where they are called, read by tables, metrics and `EXPLAIN ANALYZE`.
+//!
+//! ```text
+//! instance/meter.rs ──▶ counters.rs: a tally for each function of each live instance ──▶ usage.rs: sums, for each function and each query
+//! ```
+
+mod counters;
+mod usage;
+
+pub(crate) use counters::{FunctionCounters, InstanceCounters, PluginCounters, Tally, clock};
+pub(crate) use usage::Usage;
+pub use usage::{CallCounts, FailureCounts, FunctionUsage, InstanceUsage, QueryUsage};
