@@ -12,7 +12,7 @@ use crate::deadline::Interruption;
 use crate::engine::EngineSettings;
 use crate::error::{Error, Result};
 use crate::host::{self, HostFunction, PluginHost};
-use crate::instance::HostState;
+use crate::instance::{HostState, InstancePool, PoolOptions};
 use crate::limits::Limits;
 use crate::module::{self, Digest, ModuleError, ModuleInfo, ModuleSource, Probes, Symbolizer};
 use crate::observe::{FunctionCounters, PluginCounters};
@@ -29,6 +29,7 @@ pub(crate) struct CompiledModule {
     symbols: Symbolizer,
     limits: Arc<Limits>,
     counters: Arc<PluginCounters>,
+    pool: InstancePool,
     /// By place in the manifest; empty until the manifest is known.
     function_counters: Vec<Arc<FunctionCounters>>,
     /// For everything that the guest says and people read.
@@ -59,6 +60,7 @@ pub(crate) struct CompileOptions<'a> {
     /// The file, or whatever the user knows the module by.
     pub(crate) name: &'a str,
     pub(crate) limits: &'a Limits,
+    pub(crate) pool: &'a PoolOptions,
     pub(crate) interruption: Interruption,
 }
 
@@ -71,7 +73,7 @@ impl CompileOptions<'_> {
     }
 
     pub(crate) fn engine(&self) -> Result<Engine> {
-        EngineSettings::new(self.limits, self.interruption).engine()
+        EngineSettings::new(self.limits, self.pool, self.interruption).engine()
     }
 
     fn failed(&self, error: &wasmtime::Error) -> Error {
@@ -178,6 +180,7 @@ impl CompiledModule {
             symbols: Symbolizer::new(Arc::clone(source.bytes()), options.probes()),
             limits: Arc::new(options.limits.clone()),
             counters: Arc::default(),
+            pool: InstancePool::new(options.pool.clone()),
             function_counters: Vec::new(),
             redactor: Arc::default(),
             host: None,
@@ -201,6 +204,10 @@ impl CompiledModule {
 
     pub(crate) fn host(&self) -> Option<&Arc<PluginHost>> {
         self.host.as_ref()
+    }
+
+    pub(crate) fn pool(&self) -> &InstancePool {
+        &self.pool
     }
 
     pub(crate) fn counters(&self) -> &Arc<PluginCounters> {

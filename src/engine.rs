@@ -14,14 +14,13 @@ use wasmtime::{
 
 use crate::deadline::{self, Interruption};
 use crate::error::{Error, Result};
+use crate::instance::PoolOptions;
 use crate::limits::Limits;
 
 /// Memories of an instance: the guest's own and the watch page.
 const MEMORIES_PER_INSTANCE: u32 = 2;
 /// Tables that a module may define. Toolchains make one.
 const TABLES_PER_INSTANCE: u32 = 4;
-/// Bytes of each memory that are cleared by hand, not by the kernel, when an instance ends. Small guests then start without page faults.
-const KEEP_RESIDENT_BYTES: usize = 128 << 10;
 /// Frames of a guest's stack that a trap's backtrace holds.
 const BACKTRACE_FRAMES_MAX: usize = 32;
 /// Most native stack that wasmtime lets guests have.
@@ -35,16 +34,20 @@ pub(crate) struct EngineSettings {
     stack_bytes_max: usize,
     instances_max: u32,
     table_elements_max: usize,
+    resident_bytes: usize,
+    warm_slots: u32,
 }
 
 impl EngineSettings {
-    pub(crate) fn new(limits: &Limits, interruption: Interruption) -> Self {
+    pub(crate) fn new(limits: &Limits, pool: &PoolOptions, interruption: Interruption) -> Self {
         Self {
             interruption,
             fuel: limits.call_fuel_max.is_some(),
             stack_bytes_max: limits.stack_bytes_max,
             instances_max: limits.instances_max,
             table_elements_max: usize::try_from(limits.table_elements_max).unwrap_or(usize::MAX),
+            resident_bytes: pool.resident_bytes,
+            warm_slots: pool.warm_slots,
         }
     }
 
@@ -76,8 +79,9 @@ impl EngineSettings {
             .max_memories_per_module(MEMORIES_PER_INSTANCE)
             .max_tables_per_module(TABLES_PER_INSTANCE)
             .table_elements(self.table_elements_max)
-            .linear_memory_keep_resident(KEEP_RESIDENT_BYTES)
-            .table_keep_resident(KEEP_RESIDENT_BYTES)
+            .linear_memory_keep_resident(self.resident_bytes)
+            .table_keep_resident(self.resident_bytes)
+            .max_unused_warm_slots(self.warm_slots)
             .pagemap_scan(Enabled::No);
 
         let mut config = Config::new();

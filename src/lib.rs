@@ -59,6 +59,7 @@ pub use host::{
     Distance, Figure, HostContext, HostError, KeyValueTable, LocalContext, NearestNeighbours,
     NoContext, PluginId, SnapshotTable, Status, StoreError, StoreLimits, VectorIndex, Visit,
 };
+pub use instance::{Isolation, PoolOptions};
 pub use limits::Limits;
 pub use metrics::{Metric, MetricKind, Metrics};
 pub use observe::{CallCounts, FailureCounts, FunctionUsage, InstanceUsage, QueryUsage};

@@ -10,7 +10,7 @@ use crate::compiled::{CompileOptions, CompiledModule};
 use crate::deadline::Interruption;
 use crate::error::{Error, FunctionId, Result};
 use crate::host::{HostFunction, HostServices, PluginHost};
-use crate::instance::{Failure, Instance, InstanceOptions};
+use crate::instance::{Failure, Instance, InstanceOptions, PoolOptions};
 use crate::limits::Limits;
 use crate::module::{self, AbiVersion, Digest, FunctionDecl, Manifest, ModuleError, ModuleSource};
 use crate::observe::Usage;
@@ -37,6 +37,8 @@ pub(crate) struct LoadOptions<'a> {
     pub(crate) grants: &'a Grants,
     /// The registry's, with those of the settings in place of theirs.
     pub(crate) limits: &'a Limits,
+    /// The registry's, with those of the settings in place of theirs.
+    pub(crate) pool: &'a PoolOptions,
     pub(crate) interruption: Interruption,
     /// Where compiled modules are kept.
     pub(crate) artifacts: Option<&'a ArtifactCache>,
@@ -61,6 +63,7 @@ impl Plugin {
             settings,
             grants: everybodys,
             limits,
+            pool,
             interruption,
             artifacts,
             redact_well_known,
@@ -74,6 +77,7 @@ impl Plugin {
         let compile = CompileOptions {
             name,
             limits,
+            pool,
             interruption: *interruption,
         };
         let told = |problem| refused(ModuleError::Settings(problem));
@@ -130,6 +134,7 @@ impl Plugin {
         let compile = CompileOptions {
             name,
             limits,
+            pool: &PoolOptions::default(),
             interruption,
         };
         let (_, manifest) = described(source, compile, None, redact_well_known)?;
@@ -186,7 +191,7 @@ impl Plugin {
         let digest = self.digest().to_string();
         let (name, version) = (self.name(), &self.manifest.version);
         let source = module::escape(&self.source);
-        format!("{name} {version} from {source}, {digest}")
+        format!("{name} {version} from {source}, sha256:{digest}")
     }
 
     /// What it says of itself.

@@ -14,6 +14,7 @@ use wasmfusion::{Capability, Interruption, PublicKey};
 
 use crate::limits::{self, LimitSetting};
 use crate::logs::{self, LogFilter};
+use crate::pool::{self, PoolSetting};
 use crate::size;
 
 const EXAMPLES: &str = "\
@@ -165,6 +166,10 @@ pub struct SandboxArgs {
     /// Set a limit on plugins, as in --limit call_timeout_ms=250 (--help lists them)
     #[arg(long = "limit", value_name = "NAME=VALUE", long_help = limits::help())]
     pub limits: Vec<LimitSetting>,
+
+    /// Set where instances of plugins come from, as in --pool isolation=shared (--help lists the options)
+    #[arg(long = "pool", value_name = "NAME=VALUE", long_help = pool::help())]
+    pub pool: Vec<PoolSetting>,
 
     /// How a function that runs too long is stopped
     #[arg(long, value_enum, default_value_t = InterruptionArg::WatchPage)]

@@ -13,6 +13,7 @@ mod args;
 mod inspect;
 mod limits;
 mod logs;
+mod pool;
 mod report;
 mod sandbox;
 mod scaffold;

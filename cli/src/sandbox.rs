@@ -4,11 +4,13 @@ use wasmfusion::{RegistryOptions, SettingsFiles};
 
 use crate::args::SandboxArgs;
 use crate::limits::limits;
+use crate::pool::pool;
 
 /// The options of a registry.
 pub fn options(args: &SandboxArgs) -> Result<RegistryOptions, String> {
     let mut options = RegistryOptions::default();
     options.limits = limits(&args.limits)?;
+    options.pool = pool(&args.pool)?;
     options.interruption = args.interruption.into();
     options.settings_files = match args.no_settings_files {
         true => SettingsFiles::Off,

@@ -6,9 +6,7 @@ use datafusion::physical_plan::metrics::MetricValue;
 use datafusion::physical_plan::{ExecutionPlan, collect, execute_stream};
 use datafusion::prelude::SessionContext;
 use futures::StreamExt as _;
-use wasmfusion::{
-    FailureCounts, FunctionUsage, Registry, RegistryOptions, WasmExec,
-};
+use wasmfusion::{FailureCounts, FunctionUsage, Registry, RegistryOptions, WasmExec};
 use wasmfusion_sql_tests::{Guest, built_plugins, evil_guests, new_session};
 
 /// Rows of a batch.
@@ -255,4 +253,25 @@ async fn operators_show_what_was_counted() {
         );
         assert!(sum("wasm_guest_time") <= counts.guest_ns, "{plugin}");
     }
+}
+
+#[tokio::test]
+async fn explain_says_which_module_it_is() {
+    let (registry, ctx) = session("testing.wasm");
+    let frame = ctx.sql("EXPLAIN VERBOSE SELECT add_one(value) FROM range(0, 10)");
+    let batches = frame
+        .await
+        .expect("planned")
+        .collect()
+        .await
+        .expect("explained");
+    let shown = arrow::util::pretty::pretty_format_batches(&batches);
+    let shown = shown.expect("text").to_string();
+    let plugin = registry.plugin("testing").expect("it is loaded");
+    let expected = format!(
+        "wasm=[add_one@testing], plugins=[testing 0.1.0 from {}, sha256:{}]",
+        plugin.source(),
+        plugin.digest()
+    );
+    assert!(shown.contains(&expected), "{expected} in {shown}");
 }

@@ -86,6 +86,12 @@ impl HostCalls {
         self.attached = Some((memory, watch));
     }
 
+    /// Says which query the instance serves from now on, and whether its thread may be kept waiting.
+    pub(crate) fn serve(&mut self, query: u64, may_block: bool) {
+        self.query = query;
+        self.may_block = may_block;
+    }
+
     /// Says which function runs, for the record: from here on the guest may call.
     #[inline]
     pub(crate) fn begin(&mut self, place: usize) {

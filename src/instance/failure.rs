@@ -138,6 +138,17 @@ impl Failure {
         )
     }
 
+    /// Whether as many instances live as may: later there may be room.
+    pub(super) fn is_full(&self) -> bool {
+        matches!(
+            self,
+            Self::Limit {
+                setting: "instances_max" | "plugin_instances_max",
+                ..
+            }
+        )
+    }
+
     /// The failure as a user reads it.
     pub(crate) fn into_error(self, function: FunctionId) -> Error {
         match self {

@@ -35,7 +35,7 @@ pub(crate) struct MemoryMeter {
     limits: Arc<Limits>,
     plugin: Arc<PluginCounters>,
     instance: Arc<InstanceCounters>,
-    account: Option<Box<dyn MemoryAccount>>,
+    pub(super) account: Option<Box<dyn MemoryAccount>>,
     pub(super) bytes: usize,
 }
 
@@ -80,6 +80,30 @@ impl HostState {
 }
 
 impl MemoryMeter {
+    /// Lets somebody else pay for the memory from now on, and count.
+    ///
+    /// # Errors
+    ///
+    /// Why the payer has no room.
+    pub(super) fn pass_on(
+        &mut self,
+        instance: Arc<InstanceCounters>,
+        account: Option<Box<dyn MemoryAccount>>,
+    ) -> Result<(), Failure> {
+        if let Some(account) = &account {
+            let bytes = self.bytes;
+            account.try_grow(bytes).map_err(|reason| Failure::Account {
+                wanted: bytes,
+                reason,
+            })?;
+        }
+        instance.set_memory(self.bytes);
+        self.plugin.end(&self.instance);
+        self.instance = instance;
+        self.account = account;
+        Ok(())
+    }
+
     /// Takes `bytes` more.
     ///
     /// # Errors

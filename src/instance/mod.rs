@@ -8,6 +8,7 @@ mod failure;
 mod held;
 mod limiter;
 mod meter;
+mod pool;
 
 use std::sync::Arc;
 
@@ -18,6 +19,8 @@ pub(crate) use failure::{Failure, Phase};
 pub(crate) use held::{Bound, Layout, Region, Values};
 pub(crate) use limiter::{HostState, MemoryAccount, MemoryMeter};
 use meter::{Callable, CurrentCall};
+pub(crate) use pool::{InstancePool, PoolCounts, give_back, make, take};
+pub use pool::{Isolation, PoolOptions};
 
 use crate::compiled::CompiledModule;
 use crate::deadline::{Brake, Cancellation, Interruption, Watch, WatchPage};
@@ -51,6 +54,8 @@ pub(crate) struct Instance {
     /// Whether the module imports host functions.
     calls_host: bool,
     spent: bool,
+    /// Whether it has done all that it was made for.
+    used_up: bool,
 }
 
 /// For whom an instance is made.
@@ -125,7 +130,6 @@ impl Instance {
             }
         };
         let exports = module.exports();
-        let missing = || Failure::Instantiate("an export that was checked at load is gone".into());
         let memory = exports
             .memory
             .as_ref()
@@ -139,36 +143,7 @@ impl Instance {
             .and_then(|e| e.into_func())
             .and_then(|f| f.typed(&store).ok())
             .ok_or_else(missing)?;
-        let query_deadline = limits
-            .query_timeout_ms
-            .map(|timeout_ms| cancellation.deadline(timeout_ms));
-        let watch = match module.interruption() {
-            Interruption::WatchPage => {
-                let page = exports
-                    .watch
-                    .as_ref()
-                    .and_then(|e| instance.get_module_export(&mut store, e))
-                    .and_then(|e| e.into_memory())
-                    .ok_or_else(missing)?;
-                // SAFETY: the page is the memory that instrumentation appended: one wasm page, which neither grows nor moves, exported
-                // under a reserved name, read by the instance's own code alone. `Instance` drops the watch before the store.
-                let page = unsafe { WatchPage::new(page.data_ptr(&store), page.data_size(&store)) };
-                Watch::new(Brake::Page(page), cancellation, query_deadline)
-            }
-            Interruption::Epoch => {
-                let brake = Brake::Epoch(module.engine().weak());
-                let watch = Watch::new(brake, cancellation, query_deadline);
-                let handle = watch.handle();
-                store.epoch_deadline_callback(move |_| {
-                    if handle.is_stopped() {
-                        Ok(UpdateDeadline::Interrupt)
-                    } else {
-                        Ok(UpdateDeadline::Continue(1))
-                    }
-                });
-                watch
-            }
-        };
+        let watch = watch(module, &instance, &mut store, &limits, cancellation)?;
         if let Some(host) = &mut store.data_mut().host {
             host.attach(memory, watch.handle());
         }
@@ -190,6 +165,7 @@ impl Instance {
             limits,
             calls_host,
             spent: false,
+            used_up: false,
         };
         if let Some(start) = &exports.start {
             let start: TypedFunc<(), ()> = this.export(start).ok_or_else(missing)?;
@@ -203,6 +179,64 @@ impl Instance {
     /// Whether a call has failed in this instance, so that its memory cannot be trusted to hold together.
     pub(crate) fn is_spent(&self) -> bool {
         self.spent
+    }
+
+    /// Whether it may be called again.
+    #[inline]
+    pub(crate) fn is_usable(&self) -> bool {
+        !self.spent && !self.used_up
+    }
+
+    /// Makes this the instance's last call if it serves no more than one.
+    #[inline]
+    pub(crate) fn after_call(&mut self, module: &CompiledModule) {
+        self.used_up = module.pool().options().isolation == Isolation::Call;
+    }
+
+    /// Whether no session has lowered its limits.
+    fn has_limits_of(&self, module: &CompiledModule) -> bool {
+        Arc::ptr_eq(&self.limits, module.shared_limits())
+    }
+
+    /// Has an instance that waits serve somebody.
+    fn adopt(&mut self, module: &CompiledModule, options: InstanceOptions) -> Result<(), Failure> {
+        let InstanceOptions {
+            cancellation,
+            account,
+            // Those of the plugin, as the instance has.
+            limits: _,
+            may_block,
+            within_query,
+        } = options;
+        let query = cancellation.query();
+        let counters = module.counters().begin(query, within_query);
+        self.counters = Arc::clone(&counters);
+        let meter = &mut self.store.data_mut().meter;
+        meter.pass_on(counters, account)?;
+        let limits = Arc::clone(&self.limits);
+        self.watch = watch(
+            module,
+            &self.instance,
+            &mut self.store,
+            &limits,
+            cancellation,
+        )?;
+        let handle = self.watch.handle();
+        if let Some(host) = &mut self.store.data_mut().host {
+            host.attach(self.memory, handle);
+            host.serve(query, may_block);
+        }
+        Ok(())
+    }
+
+    /// Has the instance wait for somebody: nobody pays for it, and what it has counted is done.
+    fn rest(&mut self) {
+        self.calls
+            .functions
+            .iter_mut()
+            .for_each(|function| *function = None);
+        self.counters.idle();
+        self.store.data_mut().meter.account = None;
     }
 
     /// Makes this the instance's last call: the guest broke a promise.
@@ -485,4 +519,47 @@ impl Instance {
             .map_err(ManifestError::from)?
             .to_vec())
     }
+}
+
+/// Puts an instance under watch.
+fn watch(
+    module: &CompiledModule,
+    instance: &wasmtime::Instance,
+    store: &mut Store<HostState>,
+    limits: &Limits,
+    cancellation: Cancellation,
+) -> Result<Watch, Failure> {
+    let query_deadline = limits
+        .query_timeout_ms
+        .map(|timeout_ms| cancellation.deadline(timeout_ms));
+    match module.interruption() {
+        Interruption::WatchPage => {
+            let export = module.exports().watch.as_ref();
+            let page = export
+                .and_then(|e| instance.get_module_export(&mut *store, e))
+                .and_then(|e| e.into_memory())
+                .ok_or_else(missing)?;
+            // SAFETY: the page is the memory that instrumentation appended: one wasm page, which neither grows nor moves, exported
+            // under a reserved name, read by the instance's own code alone. `Instance` drops the watch before the store.
+            let page = unsafe { WatchPage::new(page.data_ptr(&*store), page.data_size(&*store)) };
+            Ok(Watch::new(Brake::Page(page), cancellation, query_deadline))
+        }
+        Interruption::Epoch => {
+            let brake = Brake::Epoch(module.engine().weak());
+            let watch = Watch::new(brake, cancellation, query_deadline);
+            let handle = watch.handle();
+            store.epoch_deadline_callback(move |_| {
+                if handle.is_stopped() {
+                    Ok(UpdateDeadline::Interrupt)
+                } else {
+                    Ok(UpdateDeadline::Continue(1))
+                }
+            });
+            Ok(watch)
+        }
+    }
+}
+
+fn missing() -> Failure {
+    Failure::Instantiate("an export that was checked at load is gone".into())
 }

@@ -103,6 +103,11 @@ impl InstanceCounters {
         self.memory_bytes.load(Ordering::Relaxed)
     }
 
+    /// Says that the instance serves nobody.
+    pub(crate) fn idle(&self) {
+        self.query.store(0, Ordering::Relaxed);
+    }
+
     /// Says how much memory the instance has now.
     pub(crate) fn set_memory(&self, bytes: usize) {
         self.memory_bytes.store(bytes as u64, Ordering::Relaxed);

@@ -183,9 +183,9 @@ pub struct QueryUsage {
 pub struct InstanceUsage {
     /// The plugin of which it is an instance.
     pub plugin: Arc<Plugin>,
-    /// The query that it serves.
+    /// The query that it serves; 0 if it waits for one.
     pub query: u64,
-    /// When it was made.
+    /// When it was made, or began to serve.
     pub started: SystemTime,
     /// Bytes of its memory.
     pub memory_bytes: u64,

@@ -19,6 +19,7 @@ use crate::audit::AuditLog;
 use crate::error::{Error, Result};
 use crate::function::SqlFunction;
 use crate::host::HostServices;
+use crate::instance::PoolOptions;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::module::{Digest, Manifest, ModuleError, ModuleSource};
@@ -404,7 +405,7 @@ impl Registry {
             options, compiled, ..
         } = self.0.as_ref();
         let Candidate { name, .. } = candidate;
-        let (settings, limits) = self.settings_of(candidate)?;
+        let (settings, limits, pool) = self.settings_of(candidate)?;
         let source = match candidate.from {
             ModuleFrom::File(path) => ModuleSource::from_file(path, &limits),
             ModuleFrom::Bytes(bytes) => ModuleSource::from_bytes(bytes, &limits),
@@ -431,6 +432,7 @@ impl Registry {
                 settings: &settings,
                 grants: &options.grants,
                 limits: &limits,
+                pool: &pool,
                 interruption: options.interruption,
                 artifacts: self.artifacts()?.as_ref(),
                 redact_well_known: options.redact_well_known,
@@ -468,8 +470,11 @@ impl Registry {
 }
 
 impl Registry {
-    /// The settings that hold for a module, and its limits.
-    fn settings_of(&self, candidate: &Candidate<'_>) -> Result<(PluginSettings, Limits)> {
+    /// The settings that hold for a module, its limits, and where its instances come from.
+    fn settings_of(
+        &self,
+        candidate: &Candidate<'_>,
+    ) -> Result<(PluginSettings, Limits, PoolOptions)> {
         let wrong =
             |e: SettingsError| refused(candidate.name)(ModuleError::Settings(e.to_string()));
         let settings = match candidate.settings {
@@ -482,7 +487,8 @@ impl Registry {
         let limits = settings
             .limits_over(&self.0.options.limits)
             .map_err(wrong)?;
-        Ok((settings, limits))
+        let pool = settings.pool_over(&self.0.options.pool).map_err(wrong)?;
+        Ok((settings, limits, pool))
     }
 
     /// That a module is the one that was pinned, and signed as it must be.

@@ -8,6 +8,7 @@ use crate::audit::AuditOptions;
 use crate::capability::Grants;
 use crate::deadline::Interruption;
 use crate::host::{HostContext, NoContext};
+use crate::instance::PoolOptions;
 use crate::limits::Limits;
 use crate::settings::PublicKey;
 
@@ -17,6 +18,8 @@ use crate::settings::PublicKey;
 pub struct RegistryOptions {
     /// What each instance of each plugin may use.
     pub limits: Limits,
+    /// Whom instances serve, and where they come from.
+    pub pool: PoolOptions,
     /// How a guest that runs too long is stopped.
     pub interruption: Interruption,
     /// The directory below which `CREATE FUNCTION … AS 'file'` finds its files; relative paths start there, and paths that leave it
@@ -58,6 +61,7 @@ impl Default for RegistryOptions {
     fn default() -> Self {
         Self {
             limits: Limits::default(),
+            pool: PoolOptions::default(),
             interruption: Interruption::default(),
             module_root: None,
             settings_files: SettingsFiles::default(),

@@ -29,7 +29,7 @@ pub(crate) use lease::Lease;
 pub use rule::WasmRule;
 
 use crate::deadline::Cancellation;
-use crate::instance::{Failure, Instance, InstanceOptions, MemoryAccount};
+use crate::instance::{self, Failure, Instance, InstanceOptions, MemoryAccount};
 use crate::limits::{Limits, SessionLimits};
 use crate::observe::CallCounts;
 use crate::plugin::{FunctionRef, Plugin};
@@ -150,7 +150,7 @@ impl StreamScope {
     fn place(&self, plugin: &Arc<Plugin>) -> Option<usize> {
         self.instances
             .iter()
-            .position(|(other, instance)| Arc::ptr_eq(other, plugin) && !instance.is_spent())
+            .position(|(other, instance)| Arc::ptr_eq(other, plugin) && instance.is_usable())
     }
 
     /// Shows in the operator's metrics what was counted since the last time.
@@ -166,32 +166,42 @@ impl StreamScope {
         }
     }
 
-    /// A new instance, charged to the query's memory pool if it is `charged`.
-    fn make(&self, plugin: &Arc<Plugin>, charged: bool) -> Result<Instance, Failure> {
+    /// For whom an instance is made here; it is charged to the query's memory pool if it is `charged`.
+    fn options(&self, plugin: &Plugin, charged: bool) -> InstanceOptions {
         let pool = self.pool.as_ref().filter(|_| charged);
         let account = pool.map(|pool| -> Box<dyn MemoryAccount> {
             Box::new(PoolAccount(
                 MemoryConsumer::new(format!("wasmfusion plugin {}", plugin.name())).register(pool),
             ))
         });
-        let options = InstanceOptions {
+        InstanceOptions {
             cancellation: self.cancellation.clone(),
             account,
             limits: self.lowered(plugin).map(Arc::new),
             may_block: self.may_block,
             within_query: self.metrics.is_some(),
-        };
-        let instance = Instance::new(plugin.module(), options)?;
+        }
+    }
+
+    /// A new instance, in which states outlast a call.
+    fn make(&self, plugin: &Arc<Plugin>, charged: bool) -> Result<Instance, Failure> {
+        let instance = instance::make(plugin, || self.options(plugin, charged))?;
+        self.count_instance();
+        Ok(instance)
+    }
+
+    fn count_instance(&self) {
         if let Some(metrics) = &self.metrics {
             metrics.instances.add(1);
         }
-        Ok(instance)
     }
 
     #[cold]
     fn add(&mut self, plugin: &Arc<Plugin>) -> Result<usize, Failure> {
-        self.instances.retain(|(_, instance)| !instance.is_spent());
-        let instance = self.make(plugin, true)?;
+        self.show();
+        self.instances.retain(|(_, instance)| instance.is_usable());
+        let instance = instance::take(plugin, || self.options(plugin, true))?;
+        self.count_instance();
         self.instances.push((Arc::clone(plugin), instance));
         Ok(self.instances.len() - 1)
     }
@@ -246,6 +256,9 @@ impl Drop for StreamScope {
                     .sum(),
             );
         }
+        for (plugin, instance) in self.instances.drain(..) {
+            instance::give_back(&plugin, instance);
+        }
     }
 }
 
@@ -261,10 +274,12 @@ pub(crate) fn with_instance<R, E: From<Failure>>(
 ) -> Result<R, E> {
     CURRENT.with_borrow_mut(|current| match current {
         Some(scope) => f(scope.instance(plugin)?),
-        None => f(&mut Instance::new(
-            plugin.module(),
-            InstanceOptions::default(),
-        )?),
+        None => {
+            let mut instance = instance::take(plugin, InstanceOptions::default)?;
+            let result = f(&mut instance);
+            instance::give_back(plugin, instance);
+            result
+        }
     })
 }
 
@@ -283,6 +298,7 @@ pub(crate) fn with_call<R, E: From<Failure>>(
         instance.begin(function.plugin.module(), function.place);
         let result = f(instance);
         instance.end(function.place, rows);
+        instance.after_call(function.plugin.module());
         result
     })
 }

@@ -19,6 +19,7 @@ pub(crate) use signature::check as check_signature;
 pub use signature::{PublicKey, SignatureSource};
 
 use crate::capability::{Capability, CapabilityError, CapabilityKind, Grants, Preset};
+use crate::instance::PoolOptions;
 use crate::limits::Limits;
 use crate::module::{Digest, Manifest, escape_cut};
 
@@ -57,6 +58,8 @@ pub struct PluginSettings {
     pub grants: Grants,
     /// Limits that are other than the registry's, by name.
     pub limits: Map<String, Value>,
+    /// Where its instances come from, where that is other than the registry's options say: names of [`PoolOptions`] and their values.
+    pub pool: Map<String, Value>,
     /// Its configuration.
     pub config: Map<String, Value>,
     /// The values of its secrets, by name.
@@ -87,6 +90,8 @@ struct RawSettings {
     #[serde(default)]
     limits: Map<String, Value>,
     #[serde(default)]
+    pool: Map<String, Value>,
+    #[serde(default)]
     config: Map<String, Value>,
     #[serde(default)]
     secrets: BTreeMap<String, SecretSource>,
@@ -116,10 +121,14 @@ impl PluginSettings {
         Limits::default()
             .with(raw.limits.clone())
             .map_err(|error| SettingsError(format!("key `limits`: {error}")))?;
+        PoolOptions::default()
+            .with(raw.pool.clone())
+            .map_err(|error| SettingsError(format!("key `pool`: {error}")))?;
         let digest = raw.digest.as_deref().map(parse_digest).transpose()?;
         Ok(Self {
             grants,
             limits: raw.limits,
+            pool: raw.pool,
             config: raw.config,
             secrets: raw.secrets,
             functions: raw.functions,
@@ -197,6 +206,16 @@ impl PluginSettings {
         limits
             .with(self.limits.clone())
             .map_err(|error| SettingsError(format!("limits: {error}")))
+    }
+
+    /// The registry's options of the pool with those of this plugin in place of theirs.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with a name or a value.
+    pub(crate) fn pool_over(&self, pool: &PoolOptions) -> Result<PoolOptions, SettingsError> {
+        pool.with(self.pool.clone())
+            .map_err(|error| SettingsError(format!("pool: {error}")))
     }
 
     /// That the configuration fits the plugin, and that what is set can have an effect.
@@ -294,6 +313,13 @@ impl PluginSettings {
     #[must_use]
     pub fn limit(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.limits.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// The same settings with an option of the pool that is other than the registry's: a name of [`PoolOptions`] and its value.
+    #[must_use]
+    pub fn pool(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.pool.insert(name.to_owned(), value.into());
         self
     }
 }

@@ -36,6 +36,7 @@ const TABLES: &[(&str, Rows)] = &[
     ("limits", limits),
     ("metrics", metrics),
     ("plugins", plugins),
+    ("pools", usage::pools),
     ("queries", usage::queries),
 ];
 

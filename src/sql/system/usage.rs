@@ -1,4 +1,4 @@
-//! What plugins cost: the tables `functions`, `instances` and `queries`.
+//! What plugins cost: the tables `functions`, `instances`, `pools` and `queries`.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use datafusion::error::Result;
 
 use super::{batch, number, optional, optional_number, text};
 use crate::function::SqlFunction;
+use crate::instance::{PoolCounts, PoolOptions};
 use crate::module::{FunctionDecl, signature_text};
 use crate::observe::{CallCounts, FunctionUsage};
 use crate::registry::Registry;
@@ -161,4 +162,45 @@ pub(super) fn queries(registry: &Registry) -> Result<RecordBatch> {
     ];
     columns.extend(counted(&counts));
     batch(columns)
+}
+
+/// Where instances of each plugin come from, and how often they were there.
+pub(super) fn pools(registry: &Registry) -> Result<RecordBatch> {
+    let plugins = registry.plugins_in_use();
+    let all = || {
+        plugins
+            .iter()
+            .map(|plugin| (plugin, plugin.module().pool()))
+    };
+    let options = |of: fn(&PoolOptions) -> u64| number(all().map(move |(_, p)| of(p.options())));
+    let counts = |of: fn(&PoolCounts) -> u64| number(all().map(move |(_, p)| of(&p.counts())));
+    batch([
+        ("plugin", false, text(all().map(|(p, _)| p.name()))),
+        (
+            "version",
+            false,
+            text(all().map(|(p, _)| &p.manifest().version)),
+        ),
+        (
+            "isolation",
+            false,
+            text(all().map(|(_, pool)| pool.options().isolation.name())),
+        ),
+        (
+            "warm_instances",
+            false,
+            options(|o| o.warm_instances.into()),
+        ),
+        ("wait_ms", false, options(|o| o.wait_ms)),
+        (
+            "resident_bytes",
+            false,
+            options(|o| o.resident_bytes as u64),
+        ),
+        ("warm_slots", false, options(|o| o.warm_slots.into())),
+        ("idle", false, counts(|c| c.idle)),
+        ("hits", false, counts(|c| c.hits)),
+        ("misses", false, counts(|c| c.misses)),
+        ("waits", false, counts(|c| c.waits)),
+    ])
 }
