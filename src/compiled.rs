@@ -30,7 +30,7 @@ pub(crate) struct CompiledModule {
     limits: Arc<Limits>,
     counters: Arc<PluginCounters>,
     pool: InstancePool,
-    /// By place in the manifest; empty until the manifest is known.
+    /// By place in the manifest; empty until the manifest is known, and if calls are not counted.
     function_counters: Vec<Arc<FunctionCounters>>,
     /// For everything that the guest says and people read.
     redactor: Arc<Redactor>,
@@ -219,15 +219,15 @@ impl CompiledModule {
         self.function_counters.get(place)
     }
 
-    /// Makes the exports of these names callable, in this order, each counted by these.
-    pub(crate) fn resolve_functions<'a>(
-        &mut self,
-        functions: impl Iterator<Item = (&'a str, Arc<FunctionCounters>)>,
-    ) {
+    /// Makes the exports of these names callable, in this order.
+    pub(crate) fn resolve_functions<'a>(&mut self, names: impl Iterator<Item = &'a str>) {
         let module = self.pre.module();
-        (self.exports.functions, self.function_counters) = functions
-            .map(|(name, counters)| (module.get_export_index(name), counters))
-            .unzip();
+        self.exports.functions = names.map(|name| module.get_export_index(name)).collect();
+    }
+
+    /// Has the calls of the functions counted by these, in the order of the manifest.
+    pub(crate) fn set_counters(&mut self, counters: Vec<Arc<FunctionCounters>>) {
+        self.function_counters = counters;
     }
 
     pub(crate) fn engine(&self) -> &Engine {

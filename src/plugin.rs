@@ -44,8 +44,8 @@ pub(crate) struct LoadOptions<'a> {
     pub(crate) artifacts: Option<&'a ArtifactCache>,
     /// Whether well-known forms of secrets are redacted as well as those that were granted.
     pub(crate) redact_well_known: bool,
-    /// Where its calls are counted.
-    pub(crate) usage: &'a Usage,
+    /// Where its calls are counted, if they are.
+    pub(crate) usage: Option<&'a Usage>,
     /// What host functions work with. Asked for only if the module imports some.
     pub(crate) services: &'a dyn Fn() -> Result<HostServices>,
 }
@@ -106,10 +106,12 @@ impl Plugin {
             );
             module.set_host(Arc::new(host.map_err(told)?));
         }
-        module.resolve_functions(manifest.functions.iter().map(|function| {
-            let counters = usage.function(&manifest.name, &function.name);
-            (function.export.as_str(), counters)
-        }));
+        let functions = manifest.functions.iter();
+        module.resolve_functions(functions.clone().map(|function| function.export.as_str()));
+        if let Some(usage) = usage {
+            let counters = functions.map(|function| usage.function(&manifest.name, &function.name));
+            module.set_counters(counters.collect());
+        }
         Ok(Self {
             module,
             manifest,

@@ -255,6 +255,24 @@ async fn operators_show_what_was_counted() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_counted_if_nobody_wants_it() {
+    let mut options = RegistryOptions::default();
+    options.count_calls = false;
+    let registry = Registry::new(options);
+    registry
+        .load_file(built_plugins().join("testing.wasm"))
+        .expect("a good plugin");
+    let ctx = new_session(&registry, Default::default()).expect("a session");
+    run(&ctx, "SELECT count(add_one(value)) FROM range(0, 100)")
+        .await
+        .expect("it works");
+    run(&ctx, "SELECT fail(x) FROM (VALUES ('a'), ('b')) AS t(x)")
+        .await
+        .expect_err("it fails");
+    assert!(registry.usage().is_empty() && registry.query_usage().is_empty());
+}
+
 #[tokio::test]
 async fn explain_says_which_module_it_is() {
     let (registry, ctx) = session("testing.wasm");

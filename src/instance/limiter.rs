@@ -87,7 +87,7 @@ impl MemoryMeter {
     /// Why the payer has no room.
     pub(super) fn pass_on(
         &mut self,
-        instance: Arc<InstanceCounters>,
+        instance: &Arc<InstanceCounters>,
         account: Option<Box<dyn MemoryAccount>>,
     ) -> Result<(), Failure> {
         if let Some(account) = &account {
@@ -99,7 +99,7 @@ impl MemoryMeter {
         }
         instance.set_memory(self.bytes);
         self.plugin.end(&self.instance);
-        self.instance = instance;
+        self.instance = Arc::clone(instance);
         self.account = account;
         Ok(())
     }

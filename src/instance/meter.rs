@@ -16,9 +16,15 @@ const SHORT_EVERY: u32 = 32;
 /// What a short call takes at most, in nanoseconds: reading the clocks is 2 per cent of it.
 const SHORT_NS: u64 = 2_000;
 
-/// A function of an instance, and what counts its calls.
+/// A function of an instance.
 pub(super) struct Callable {
     pub(super) function: TypedFunc<u32, i32>,
+    /// What counts its calls, if they are counted.
+    meter: Option<Meter>,
+}
+
+/// What counts the calls of a function in an instance.
+struct Meter {
     counters: Arc<FunctionCounters>,
     tally: Arc<Tally>,
     /// What [`Instance::take_counts`] has given.
@@ -34,20 +40,25 @@ pub(super) struct Callable {
 impl Callable {
     pub(super) fn new(
         function: TypedFunc<u32, i32>,
-        counters: &Arc<FunctionCounters>,
+        counters: Option<&Arc<FunctionCounters>>,
         instance: &Arc<InstanceCounters>,
     ) -> Self {
-        Self {
-            function,
+        let meter = |counters: &Arc<FunctionCounters>| Meter {
             tally: counters.begin(instance),
             counters: Arc::clone(counters),
             taken: CallCounts::default(),
             first: FIRST,
             untimed: 0,
             weight: 1,
+        };
+        Self {
+            function,
+            meter: counters.map(meter),
         }
     }
+}
 
+impl Meter {
     /// Whether the next call is timed.
     #[inline]
     fn is_timed(&mut self) -> bool {
@@ -69,7 +80,7 @@ impl Callable {
     }
 }
 
-impl Drop for Callable {
+impl Drop for Meter {
     fn drop(&mut self) {
         self.counters.end(&self.tally);
     }
@@ -98,7 +109,7 @@ impl Instance {
             let _ = self.resolve(module, place);
         }
         let timed = match self.calls.functions.get_mut(place) {
-            Some(Some(callable)) => callable.is_timed(),
+            Some(Some(callable)) => callable.meter.as_mut().is_some_and(Meter::is_timed),
             _ => false,
         };
         self.current = CurrentCall {
@@ -126,12 +137,13 @@ impl Instance {
         let Some(Some(callable)) = self.calls.functions.get_mut(place) else {
             return;
         };
+        let Some(meter) = &mut callable.meter else {
+            return;
+        };
         let call = &self.current;
-        callable
-            .tally
-            .call(rows as u64, call.bytes_in, call.bytes_out);
+        meter.tally.call(rows as u64, call.bytes_in, call.bytes_out);
         if call.fuel > 0 {
-            callable.tally.fuel(call.fuel);
+            meter.tally.fuel(call.fuel);
         }
         let mut host_ns = 0;
         if self.calls_host
@@ -139,23 +151,24 @@ impl Instance {
         {
             let spent = host.take_spent();
             host_ns = clock().delta_as_nanos(0, spent.time);
-            callable.tally.host(spent.calls, host_ns, spent.denials);
+            meter.tally.host(spent.calls, host_ns, spent.denials);
         }
         if call.timed {
             let clock = clock();
             let all_ns = clock.delta_as_nanos(call.started, clock.raw());
             let run_ns = clock.delta_as_nanos(0, call.guest).min(all_ns);
-            callable.time(run_ns.saturating_sub(host_ns), all_ns - run_ns);
+            meter.time(run_ns.saturating_sub(host_ns), all_ns - run_ns);
         }
     }
 
     /// What all its calls have come to since this was asked last.
     pub(crate) fn take_counts(&mut self) -> CallCounts {
         let mut sum = CallCounts::default();
-        for callable in self.calls.functions.iter_mut().flatten() {
-            let counts = callable.tally.counts();
-            sum += counts - callable.taken;
-            callable.taken = counts;
+        let callables = self.calls.functions.iter_mut().flatten();
+        for meter in callables.filter_map(|callable| callable.meter.as_mut()) {
+            let counts = meter.tally.counts();
+            sum += counts - meter.taken;
+            meter.taken = counts;
         }
         sum
     }

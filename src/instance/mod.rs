@@ -210,9 +210,12 @@ impl Instance {
         } = options;
         let query = cancellation.query();
         let counters = module.counters().begin(query, within_query);
-        self.counters = Arc::clone(&counters);
         let meter = &mut self.store.data_mut().meter;
-        meter.pass_on(counters, account)?;
+        if let Err(refused) = meter.pass_on(&counters, account) {
+            module.counters().end(&counters);
+            return Err(refused);
+        }
+        self.counters = counters;
         let limits = Arc::clone(&self.limits);
         self.watch = watch(
             module,
@@ -418,8 +421,8 @@ impl Instance {
         let export = module.exports().functions.get(place).cloned().flatten();
         let function = export.and_then(|export| self.export(&export));
         let counters = module.function_counters(place);
-        match (self.calls.functions.get_mut(place), function, counters) {
-            (Some(slot), Some(function), Some(counters)) => {
+        match (self.calls.functions.get_mut(place), function) {
+            (Some(slot), Some(function)) => {
                 *slot = Some(Callable::new(function, counters, &self.counters));
                 Ok(())
             }

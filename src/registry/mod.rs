@@ -436,7 +436,7 @@ impl Registry {
                 interruption: options.interruption,
                 artifacts: self.artifacts()?.as_ref(),
                 redact_well_known: options.redact_well_known,
-                usage: &self.0.usage,
+                usage: options.count_calls.then_some(&self.0.usage),
                 services: &|| self.services(),
             },
         )?);

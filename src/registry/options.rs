@@ -31,6 +31,9 @@ pub struct RegistryOptions {
     pub grants: Grants,
     /// Where plugins' tables and vector indexes come from.
     pub context: Arc<dyn HostContext>,
+    /// Whether it is counted what functions cost: some nanoseconds a call. Without, [`Registry::usage`](super::Registry::usage), the tables and
+    /// `EXPLAIN ANALYZE` show nothing of calls.
+    pub count_calls: bool,
     /// What is kept of plugins' host calls.
     pub audit: AuditOptions,
     /// Where compiled modules are kept, so that the next start maps them instead of compiling. `None`: nowhere.
@@ -67,6 +70,7 @@ impl Default for RegistryOptions {
             settings_files: SettingsFiles::default(),
             grants: Grants::default(),
             context: Arc::new(NoContext),
+            count_calls: true,
             audit: AuditOptions::default(),
             artifacts: None,
             require_signed: false,

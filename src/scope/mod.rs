@@ -256,8 +256,11 @@ impl Drop for StreamScope {
                     .sum(),
             );
         }
-        for (plugin, instance) in self.instances.drain(..) {
-            instance::give_back(&plugin, instance);
+        // After a panic nobody knows what state they are in.
+        if !std::thread::panicking() {
+            for (plugin, instance) in self.instances.drain(..) {
+                instance::give_back(&plugin, instance);
+            }
         }
     }
 }
