@@ -8,10 +8,12 @@ use std::sync::LazyLock;
 
 use dashmap::DashMap;
 use wasmtime::{
-    Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
+    Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig,
     WasmBacktraceDetails,
 };
 
+use crate::artifact::Target;
+use crate::compiler;
 use crate::deadline::{self, Interruption};
 use crate::error::{Error, Result};
 use crate::instance::PoolOptions;
@@ -71,6 +73,20 @@ impl EngineSettings {
         Ok(engine.clone())
     }
 
+    /// An engine that compiles for `target` what engines with these settings run there. It runs nothing itself.
+    ///
+    /// # Errors
+    ///
+    /// If there is no compiler for the target.
+    pub(crate) fn engine_for(self, target: &Target) -> wasmtime::Result<Engine> {
+        let mut config = self.config();
+        config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
+        if let Some(triple) = target.triple() {
+            compiler::configure_for(&mut config, triple)?;
+        }
+        Engine::new(&config)
+    }
+
     fn config(self) -> Config {
         let mut pool = PoolingAllocationConfig::new();
         pool.total_core_instances(self.instances_max)
@@ -88,7 +104,6 @@ impl EngineSettings {
         config
             .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
             .max_wasm_stack(self.stack_bytes_max)
-            .cranelift_opt_level(OptLevel::Speed)
             // Symbols are resolved from the module as its author built it, not from the one that we rewrote.
             .wasm_backtrace_details(WasmBacktraceDetails::Disable)
             .wasm_backtrace_max_frames(NonZeroUsize::new(BACKTRACE_FRAMES_MAX))
@@ -101,6 +116,7 @@ impl EngineSettings {
             .wasm_relaxed_simd(false)
             .wasm_custom_page_sizes(false)
             .wasm_wide_arithmetic(false);
+        compiler::configure(&mut config);
         config
     }
 }

@@ -31,6 +31,7 @@ mod audit;
 mod capability;
 pub mod columns;
 mod compiled;
+mod compiler;
 mod deadline;
 mod engine;
 mod error;
@@ -49,7 +50,9 @@ mod scope;
 mod settings;
 mod sql;
 
-pub use artifact::{ArtifactCache, ArtifactCounts, ArtifactKey, ArtifactOptions};
+pub use artifact::{
+    ArtifactCache, ArtifactCounts, ArtifactEntry, ArtifactKey, ArtifactOptions, Target,
+};
 pub use audit::{AuditLog, AuditOptions, AuditRecord, Outcome};
 pub use capability::{Capability, CapabilityError, CapabilityKind, Grants, Preset};
 pub use deadline::{Cancellation, Interruption};
@@ -64,7 +67,10 @@ pub use limits::Limits;
 pub use metrics::{Metric, MetricKind, Metrics};
 pub use observe::{CallCounts, FailureCounts, FunctionUsage, InstanceUsage, QueryUsage};
 pub use plugin::Plugin;
-pub use registry::{PluginDirectory, PluginFile, Registry, RegistryOptions, SettingsFiles};
+pub use registry::{
+    PluginDirectory, PluginFile, Precompilation, Precompiled, Registry, RegistryOptions,
+    SettingsFiles,
+};
 pub use scope::{StreamScope, WasmExec, WasmRule};
 pub use settings::{
     PluginSettings, PublicKey, Secret, SecretSource, SettingsError, SignatureSource,

@@ -1,21 +1,23 @@
 //! A plugin: a compiled module together with what it says of itself and what its operator says of it.
 
-use std::collections::BTreeMap;
-use std::fmt;
-use std::sync::{Arc, OnceLock};
+mod described;
 
-use crate::artifact::{Artifact, ArtifactCache, Meta};
+use std::fmt;
+use std::sync::Arc;
+
+use crate::artifact::{ArtifactCache, ArtifactId, Target};
 use crate::capability::{Capability, CapabilityKind, Grants, Permissions};
 use crate::compiled::{CompileOptions, CompiledModule};
 use crate::deadline::Interruption;
 use crate::error::{Error, FunctionId, Result};
 use crate::host::{HostFunction, HostServices, PluginHost};
-use crate::instance::{Failure, Instance, InstanceOptions, PoolOptions};
+use crate::instance::PoolOptions;
 use crate::limits::Limits;
-use crate::module::{self, AbiVersion, Digest, FunctionDecl, Manifest, ModuleError, ModuleSource};
+use crate::module::{self, Digest, FunctionDecl, Manifest, ModuleError, ModuleSource};
 use crate::observe::Usage;
-use crate::redact::Redactor;
-use crate::settings::{PluginSettings, Secret};
+use crate::settings::PluginSettings;
+pub(crate) use described::{Description, describe};
+use described::{described, redactor};
 
 /// A loaded plugin. It never changes: another version of it is another value.
 pub struct Plugin {
@@ -220,6 +222,17 @@ impl Plugin {
         &self.module
     }
 
+    /// What the artifact is for that it has on this host, if it has one.
+    pub(crate) fn artifact(&self) -> ArtifactId {
+        let compile = CompileOptions {
+            name: &self.source,
+            limits: self.limits(),
+            pool: self.module.pool().options(),
+            interruption: self.interruption(),
+        };
+        compile.artifact(self.digest(), &Target::host())
+    }
+
     /// The function at `place` in the manifest, for messages.
     pub(crate) fn function_id(&self, place: usize) -> FunctionId {
         let function = self
@@ -243,107 +256,6 @@ impl fmt::Debug for Plugin {
             .field("source", &self.source)
             .field("digest", &self.digest())
             .finish_non_exhaustive()
-    }
-}
-
-/// A compiled module and its manifest: as they are kept, or by compiling the module and asking it.
-fn described(
-    source: &ModuleSource,
-    options: CompileOptions<'_>,
-    artifacts: Option<&ArtifactCache>,
-    redact_well_known: bool,
-) -> Result<(CompiledModule, Manifest)> {
-    let refused = |reason: ModuleError| Error::Module {
-        plugin: options.name.to_owned(),
-        reason: Box::new(reason),
-    };
-    let redactor = redactor(&BTreeMap::new(), redact_well_known)
-        .map_err(|problem| refused(ModuleError::Settings(problem)))?;
-    let artifacts = artifacts.map(|artifacts| (artifacts, options.artifact(source.digest())));
-    let engine = options.engine()?;
-    let kept = artifacts.and_then(|(artifacts, id)| artifacts.get(&engine, &id));
-    let (module, mut manifest) = match kept {
-        // What is kept has passed all checks, under these limits.
-        Some(Artifact { module, meta }) => {
-            let mut module = CompiledModule::link(source, options, &engine, &module, meta.imports)?;
-            module.set_redactor(redactor);
-            let manifest = Manifest::parse(meta.manifest.as_bytes(), options.limits)
-                .map_err(|reason| refused(reason.into()))?;
-            (module, manifest)
-        }
-        None => {
-            let (mut module, info) = CompiledModule::compile(source, options, &engine)?;
-            module.set_redactor(redactor);
-            let bytes = describe(options.name, &module)?;
-            let manifest =
-                Manifest::parse(&bytes, options.limits).map_err(|reason| refused(reason.into()))?;
-            manifest
-                .check_exports(&info)
-                .map_err(|reason| refused(reason.into()))?;
-            if let Some((artifacts, id)) = artifacts
-                && let (Ok(manifest), Ok(code)) = (String::from_utf8(bytes), module.code())
-            {
-                let imports = module.imports().to_vec();
-                artifacts.put(&id, &Meta { imports, manifest }, &code);
-            }
-            (module, manifest)
-        }
-    };
-    manifest.redact(module.redactor());
-    Ok((module, manifest))
-}
-
-/// Asks a module for its version of the interface and its manifest, as it gives it.
-fn describe(name: &str, module: &CompiledModule) -> Result<Vec<u8>> {
-    let failed = |export: &str| {
-        let function = FunctionId {
-            function: export.to_owned(),
-            plugin: name.to_owned(),
-        };
-        move |failure: Failure| failure.into_error(function.clone())
-    };
-    let refused = |reason: ModuleError| Error::Module {
-        plugin: name.to_owned(),
-        reason: Box::new(reason),
-    };
-    let exports = module.exports();
-
-    let mut instance =
-        Instance::new(module, InstanceOptions::default()).map_err(failed("start"))?;
-    let version = match &exports.abi_version {
-        Some(export) => Some(
-            instance
-                .call_plain(module, export)
-                .map_err(failed(wasmfusion_abi::export::ABI_VERSION))?,
-        ),
-        None => None,
-    };
-    AbiVersion::of(version).check().map_err(refused)?;
-
-    let address = match &exports.describe {
-        Some(export) => instance
-            .call_plain(module, export)
-            .map_err(failed(wasmfusion_abi::export::DESCRIBE))?,
-        None => 0,
-    };
-    instance
-        .manifest_bytes(module, address.cast_unsigned())
-        .map_err(refused)
-}
-
-fn redactor(secrets: &BTreeMap<String, Secret>, well_known: bool) -> Result<Arc<Redactor>, String> {
-    // Most plugins have no secrets, and share it.
-    static WELL_KNOWN: OnceLock<Arc<Redactor>> = OnceLock::new();
-    let shared = secrets.is_empty() && well_known;
-    if shared && let Some(redactor) = WELL_KNOWN.get() {
-        return Ok(Arc::clone(redactor));
-    }
-    let values = secrets.values().map(Secret::reveal);
-    let redactor = Redactor::new(values, well_known).map_err(|error| error.to_string())?;
-    let redactor = Arc::new(redactor);
-    match shared {
-        true => Ok(Arc::clone(WELL_KNOWN.get_or_init(|| redactor))),
-        false => Ok(redactor),
     }
 }
 

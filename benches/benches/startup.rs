@@ -1,4 +1,5 @@
-//! What a start costs when modules were compiled before: a directory of a hundred plugins, and one plugin up to its first answer.
+//! What a start costs when modules were compiled before: a directory of a hundred plugins, what of that goes into reading and hashing the modules, and
+//! one plugin up to its first answer.
 
 use std::fs;
 use std::hint::black_box;
@@ -9,7 +10,8 @@ use arrow::array::{ArrayRef, StringArray};
 use criterion::Criterion;
 use datafusion::logical_expr::ScalarUDF;
 use tempfile::TempDir;
-use wasmfusion::{ArtifactOptions, Registry, RegistryOptions, ScalarFunction};
+use wasmfusion::module::ModuleSource;
+use wasmfusion::{ArtifactOptions, Limits, Registry, RegistryOptions, ScalarFunction};
 use wasmfusion_benches::{Figures, Runner, Subject};
 
 /// Plugins of the directory.
@@ -45,6 +47,16 @@ fn measure(c: &mut Criterion) {
     group.sample_size(20);
     group.bench_function("open_100", |b| {
         b.iter(|| black_box(open(&registry(), &plugins)));
+    });
+    // On one thread, where the above has all.
+    let files = Registry::module_files(&plugins).expect("it can be read");
+    let limits = Limits::default();
+    group.bench_function("sources_100", |b| {
+        b.iter(|| {
+            for file in &files {
+                black_box(ModuleSource::from_file(file, &limits).expect("it is a module"));
+            }
+        });
     });
     let names: ArrayRef = Arc::new(StringArray::from(vec!["world"]));
     let hello = plugins.join(renamed("hello", 2).0).with_extension("wasm");
@@ -95,6 +107,9 @@ fn renamed(model: &str, number: usize) -> (String, Vec<u8>) {
 fn figures(figures: &Figures) {
     if let Some(ns) = figures.median_ns("startup/open_100") {
         figures.print("startup/open_100_ms", ns / 1e6);
+    }
+    if let Some(ns) = figures.median_ns("startup/sources_100") {
+        figures.print("startup/sources_100_ms", ns / 1e6);
     }
     if let Some(ns) = figures.median_ns("startup/first_call") {
         figures.print("startup/first_call_us", ns / 1e3);

@@ -10,7 +10,7 @@ use datafusion_cli::object_storage::is_stdin_location;
 use datafusion_cli::pool_type::PoolType;
 use datafusion_cli::print_format::PrintFormat;
 use datafusion_cli::print_options::MaxRows;
-use wasmfusion::{Capability, Interruption, PublicKey};
+use wasmfusion::{Capability, Interruption, PublicKey, Target};
 
 use crate::limits::{self, LimitSetting};
 use crate::logs::{self, LogFilter};
@@ -25,6 +25,7 @@ Examples:
   wasmfusion -f script.sql                     a script
   wasmfusion inspect geo.wasm                  what is in a plugin
   wasmfusion new my-plugin                     a crate for a plugin of one's own
+  wasmfusion compile plugins --artifacts kept  compile plugins ahead, for a fast start with --artifacts kept
 
 In SQL:
   CREATE FUNCTION great_circle_km() LANGUAGE WASM AS 'geo.wasm';
@@ -54,6 +55,8 @@ pub enum Tool {
     Inspect(InspectArgs),
     /// Make a crate for a new plugin, which builds and tests
     New(NewArgs),
+    /// Compile plugins ahead of their use, for this machine and for others
+    Compile(CompileArgs),
 }
 
 /// The shell.
@@ -74,9 +77,8 @@ pub struct ShellArgs {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub store: Option<PathBuf>,
 
-    /// Keep compiled plugins in this directory, which is made if it is not there, so that the next start maps them instead of compiling
-    #[arg(long, value_name = "DIR", env = "WASMFUSION_ARTIFACTS", value_hint = ValueHint::DirPath)]
-    pub artifacts: Option<PathBuf>,
+    #[command(flatten)]
+    pub artifacts: ArtifactArgs,
 
     /// Append a line of JSON to this file for each host call of a plugin; `SELECT * FROM wasmfusion.audit` shows the last ones
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -191,6 +193,38 @@ pub struct SandboxArgs {
     /// Do not read the files NAME.toml beside plugins
     #[arg(long)]
     pub no_settings_files: bool,
+}
+
+/// Where compiled plugins are.
+#[derive(Debug, Args)]
+pub struct ArtifactArgs {
+    /// Keep compiled plugins in this directory, which is made if it is not there, so that the next start maps them instead of compiling
+    #[arg(long = "artifacts", id = "artifacts", value_name = "DIR", env = "WASMFUSION_ARTIFACTS", value_hint = ValueHint::DirPath)]
+    pub directory: Option<PathBuf>,
+
+    /// The file of 32 bytes that compiled plugins are sealed with; what was sealed with another is not used [default: the file `key` in the
+    /// directory, which is made]
+    #[arg(long, value_name = "FILE", requires = "artifacts", value_hint = ValueHint::FilePath)]
+    pub key_file: Option<PathBuf>,
+}
+
+/// `wasmfusion compile`.
+#[derive(Debug, Args)]
+pub struct CompileArgs {
+    /// Plugins, and directories of plugins
+    #[arg(required = true, value_name = "FILE|DIR", value_hint = ValueHint::AnyPath)]
+    pub paths: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub artifacts: ArtifactArgs,
+
+    /// Compile for any processor of this target, as in --target aarch64-unknown-linux-gnu; `host` is this machine with all that its processor
+    /// can do. May be given several times [default: host]
+    #[arg(long = "target", value_name = "TRIPLE")]
+    pub targets: Vec<Target>,
+
+    #[command(flatten)]
+    pub sandbox: SandboxArgs,
 }
 
 /// [`Interruption`] as clap wants it.

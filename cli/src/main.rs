@@ -3,13 +3,15 @@
 //! ```text
 //! args.rs ──▶ shell.rs      a session, its plugins, SQL from -c, -f, a pipe or a terminal
 //!        ├──▶ inspect.rs    what is in a module
-//!        └──▶ scaffold.rs   a new plugin crate
+//!        ├──▶ scaffold.rs   a new plugin crate
+//!        └──▶ compile.rs    plugins compiled ahead
 //! logs.rs                   what is logged, on stderr
 //! ```
 //!
 //! Exit codes: 0 if all went well, 1 if a statement failed or a module is refused, 2 if the command line is wrong.
 
 mod args;
+mod compile;
 mod inspect;
 mod limits;
 mod logs;
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
     match tool {
         Some(Tool::Inspect(args)) => inspect::run(&args),
         Some(Tool::New(args)) => scaffold::run(&args),
+        Some(Tool::Compile(args)) => compile::run(&args),
         None => shell::run(shell),
     }
 }

@@ -1,8 +1,8 @@
 //! What the command line says of plugins, as a registry has it.
 
-use wasmfusion::{RegistryOptions, SettingsFiles};
+use wasmfusion::{ArtifactKey, ArtifactOptions, RegistryOptions, SettingsFiles};
 
-use crate::args::SandboxArgs;
+use crate::args::{ArtifactArgs, SandboxArgs};
 use crate::limits::limits;
 use crate::pool::pool;
 
@@ -21,4 +21,17 @@ pub fn options(args: &SandboxArgs) -> Result<RegistryOptions, String> {
     options.require_signed = args.require_signed;
     options.trusted_keys.clone_from(&args.trusted_keys);
     Ok(options)
+}
+
+/// Where compiled modules are kept, if that is anywhere.
+pub fn artifacts(args: &ArtifactArgs) -> Result<Option<ArtifactOptions>, String> {
+    let Some(directory) = &args.directory else {
+        return Ok(None);
+    };
+    let mut options = ArtifactOptions::new(directory);
+    if let Some(file) = &args.key_file {
+        let key = ArtifactKey::from_file(file).map_err(|error| error.to_string())?;
+        options.key = Some(key);
+    }
+    Ok(Some(options))
 }

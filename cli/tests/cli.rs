@@ -1,6 +1,7 @@
 //! Runs the program `wasmfusion` as its users do.
 
 mod cli {
+    mod compile;
     mod functions;
     mod inspect;
     mod logs;

@@ -1,14 +1,14 @@
 //! The directory of the artifacts: private, written atomically, bounded.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::OFlags;
 
-use super::format::Part;
+use super::unusable::Unusable;
 use super::{ArtifactKey, is_artifact};
 
 /// The file that holds the key.
@@ -52,7 +52,7 @@ impl Directory {
             let mut key = [0; 32];
             getrandom::fill(&mut key)
                 .map_err(|error| format!("the system gave no random bytes: {error}"))?;
-            match self.place(KEY_FILE, &[Part::Borrowed(&key)], false) {
+            match self.place(KEY_FILE, &[&key], false) {
                 // Somebody else was faster: theirs counts.
                 Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(named(error)),
                 _ => {}
@@ -60,28 +60,24 @@ impl Directory {
         }
         let file = self.open_file(&path).map_err(named)?;
         check_private(&file.metadata().map_err(named)?, "its file `key`", &path)?;
-        let mut key = Vec::new();
-        file.take(33).read_to_end(&mut key).map_err(named)?;
-        let key = key.try_into().map_err(|_| {
-            format!(
-                "its file `{KEY_FILE}` does not have 32 bytes; remove it, and a new one is made"
-            )
-        })?;
-        Ok(ArtifactKey(key))
+        ArtifactKey::read(file).map_err(|problem| {
+            format!("its file `{KEY_FILE}` {problem}; remove it, and a new one is made")
+        })
     }
 
     /// The file of this name, if it is there.
-    pub(super) fn read(&self, name: &str) -> Result<Option<File>, String> {
+    pub(super) fn read(&self, name: &str) -> Result<Option<(File, Metadata)>, Unusable> {
+        let failed = |error| Unusable::reading("it cannot be opened", &error);
         match self.open_file(&self.path.join(name)) {
             Ok(file) => {
-                let metadata = file.metadata().map_err(|error| error.to_string())?;
+                let metadata = file.metadata().map_err(failed)?;
                 match metadata.is_file() {
-                    true => Ok(Some(file)),
-                    false => Err("it is not a file".into()),
+                    true => Ok(Some((file, metadata))),
+                    false => Err(Unusable::Bad("it is not a file".into())),
                 }
             }
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(format!("it cannot be opened: {error}")),
+            Err(error) => Err(failed(error)),
         }
     }
 
@@ -93,28 +89,33 @@ impl Directory {
             .open(path)
     }
 
-    /// Says that the artifact of this name was used.
-    pub(super) fn used(&self, name: &str) {
-        let path = self.path.join(name);
+    /// Says that the artifact of this name was used, which was when it had this metadata.
+    pub(super) fn used(&self, name: &str, metadata: &Metadata) {
         let now = SystemTime::now();
         let long_ago = |time: SystemTime| now.duration_since(time).is_ok_and(|d| d > USED_EVERY);
-        let modified = fs::metadata(&path).and_then(|metadata| metadata.modified());
-        if modified.is_ok_and(long_ago) {
+        if metadata.modified().is_ok_and(long_ago) {
             // Only what goes first depends on it.
-            let file = OpenOptions::new().append(true).open(&path);
+            let file = OpenOptions::new().append(true).open(self.path.join(name));
             let _ = file.and_then(|file| file.set_modified(now));
         }
     }
 
-    /// Removes the file of this name, if it is there.
-    pub(super) fn remove(&self, name: &str) {
-        // If it cannot be removed, it is refused again.
-        let _ = fs::remove_file(self.path.join(name));
+    /// Removes the file of this name, if it is there and still the one that was `read`; whatever is there if nothing could be read.
+    pub(super) fn remove(&self, name: &str, read: Option<&Metadata>) {
+        let path = self.path.join(name);
+        let inode = |metadata: &Metadata| (metadata.dev(), metadata.ino());
+        // Another process may have put a good one in its place.
+        let is_other =
+            |read| fs::symlink_metadata(&path).is_ok_and(|there| inode(&there) != inode(read));
+        if !read.is_some_and(is_other) {
+            // If it cannot be removed, it is refused again.
+            let _ = fs::remove_file(path);
+        }
     }
 
-    /// Puts an artifact in its place, all of it or nothing, and makes room. The number of artifacts that had to go.
-    pub(super) fn write(&self, name: &str, parts: &[Part<'_>]) -> Result<u64, String> {
-        let bytes: u64 = parts.iter().map(|part| part.bytes().len() as u64).sum();
+    /// Puts an artifact in its place, all of it or nothing, and makes room. Its bytes, and the number of artifacts that had to go.
+    pub(super) fn write(&self, name: &str, parts: &[&[u8]]) -> Result<(u64, u64), String> {
+        let bytes: u64 = parts.iter().map(|part| part.len() as u64).sum();
         if bytes > self.bytes_max {
             return Err(format!(
                 "it has {bytes} bytes, all together may have {}; raise `bytes_max`",
@@ -123,16 +124,32 @@ impl Directory {
         }
         self.place(name, parts, true)
             .map_err(|error| error.to_string())?;
-        Ok(self.make_room(name))
+        Ok((bytes, self.make_room(name)))
     }
 
-    fn place(&self, name: &str, parts: &[Part<'_>], replace: bool) -> std::io::Result<()> {
+    /// The artifacts in it: name, and what is known of the file.
+    pub(super) fn files(&self) -> std::io::Result<Vec<(String, Metadata)>> {
+        let mut files = Vec::new();
+        for entry in fs::read_dir(&self.path)? {
+            let entry = entry?;
+            // One that is gone meanwhile is none.
+            if let (Ok(name), Ok(metadata)) = (entry.file_name().into_string(), entry.metadata())
+                && is_artifact(&name)
+            {
+                files.push((name, metadata));
+            }
+        }
+        files.sort_by(|a, b| a.0.cmp(&b.0));
+        Ok(files)
+    }
+
+    fn place(&self, name: &str, parts: &[&[u8]], replace: bool) -> std::io::Result<()> {
         // Only its owner can read and write it.
         let mut file = tempfile::Builder::new()
             .prefix(UNFINISHED)
             .tempfile_in(&self.path)?;
         for part in parts {
-            file.write_all(part.bytes())?;
+            file.write_all(part)?;
         }
         let path = self.path.join(name);
         match replace {
@@ -171,17 +188,23 @@ impl Directory {
             if bytes <= self.bytes_max {
                 break;
             }
-            if path.file_name() != Some(newest.as_ref()) && fs::remove_file(&path).is_ok() {
-                bytes -= length;
-                removed += 1;
+            if path.file_name() == Some(newest.as_ref()) {
+                continue;
             }
+            match fs::remove_file(&path) {
+                Ok(()) => removed += 1,
+                // Another process makes room, too.
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(_) => continue,
+            }
+            bytes -= length;
         }
         removed
     }
 }
 
 /// That nobody else can read or write it.
-fn check_private(metadata: &fs::Metadata, what: &str, path: &Path) -> Result<(), String> {
+fn check_private(metadata: &Metadata, what: &str, path: &Path) -> Result<(), String> {
     let owner = rustix::process::geteuid().as_raw();
     if metadata.uid() != owner {
         return Err(format!(

@@ -1,32 +1,43 @@
 //! Compiled modules on disk: the next start maps them instead of compiling, and runs no guest to learn what a plugin says of itself.
 //!
 //! ```text
-//! store:  code, imports, manifest ──▶ format.rs: one file, sealed with a keyed hash ──▶ renamed into place
-//! load:   file ──▶ sealed.rs: a copy that nobody can change ──▶ format.rs: the hash of that copy ──▶ wasmtime maps that copy
+//! store:  code, imports, manifest ──▶ format.rs: one file, its start and its code sealed with keyed hashes ──▶ renamed into place
+//! load:   file ──▶ format.rs: the hash of the start ──▶ what there is to register
+//! call:   file ──▶ sealed.rs: a copy that nobody can change ──▶ format.rs: the hash of that copy ──▶ wasmtime maps that copy
 //! ```
 //!
 //! An artifact is machine code, so a forged one is arbitrary code in this process. What is executed is the very copy whose hash was checked, with a
 //! key that only the owner of the directory can read. What does not pass (damaged, cut off, renamed, of another version or machine) is reported,
-//! removed, and compiled anew.
+//! removed, and compiled anew; what the system did not let be read now is reported and stays.
 
 mod directory;
+mod entry;
 mod format;
+mod key;
 mod sealed;
-#[cfg(test)]
+mod target;
+#[cfg(all(test, feature = "compiler"))]
 mod tests;
+mod unusable;
 
 use std::fmt;
+use std::fs::{File, Metadata};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use wasmtime::{Engine, Module};
 
+use crate::compiler;
 use crate::error::{Error, Result};
 use crate::module::Digest;
 use directory::Directory;
+pub use entry::ArtifactEntry;
 pub(crate) use format::Meta;
-use format::Sealer;
+use format::{Said, Sealer, Start};
+pub use key::ArtifactKey;
+pub use target::Target;
+use unusable::Unusable;
 
 /// Where compiled modules are kept.
 #[derive(Clone, Debug)]
@@ -39,16 +50,6 @@ pub struct ArtifactOptions {
     pub bytes_max: u64,
     /// The key that artifacts are sealed with. `None`: the file `key` in the directory, which is made of random bytes if it is not there.
     pub key: Option<ArtifactKey>,
-}
-
-/// A key that artifacts are sealed with. It is not shown by `Debug`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct ArtifactKey(pub [u8; 32]);
-
-impl fmt::Debug for ArtifactKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ArtifactKey(..)")
-    }
 }
 
 impl ArtifactOptions {
@@ -70,17 +71,22 @@ pub(crate) struct ArtifactId {
     pub(crate) build: [u8; 16],
 }
 
-/// A module that was compiled before.
+/// A module that was compiled before: what is known of it, and where its code is.
 pub(crate) struct Artifact {
-    pub(crate) module: Module,
+    cache: ArtifactCache,
+    id: ArtifactId,
     pub(crate) meta: Meta,
+    /// Whether it was compiled for any processor of its kind, or for one that can do what this one can.
+    pub(crate) fits_processor: bool,
+    /// Of all of it.
+    pub(crate) bytes: u64,
 }
 
 /// How often the cache helped, since it was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ArtifactCounts {
-    /// Modules that were mapped.
+    /// Modules that were there, so that they were not compiled.
     pub hits: u64,
     /// Modules that were not there.
     pub misses: u64,
@@ -161,52 +167,127 @@ impl ArtifactCache {
         }
     }
 
-    /// The artifact for `id`, mapped into `engine`. `None` if there is none that can be used.
-    pub(crate) fn get(&self, engine: &Engine, id: &ArtifactId) -> Option<Artifact> {
+    /// What is on disk, in the order of the files' names.
+    ///
+    /// # Errors
+    ///
+    /// If the directory cannot be read.
+    pub fn entries(&self) -> Result<Vec<ArtifactEntry>> {
+        let files = self.0.directory.files().map_err(|error| Error::Host {
+            what: format!(
+                "the directory of compiled modules {} cannot be read",
+                self.directory().display()
+            ),
+            reason: error.to_string(),
+        })?;
+        let entries = files.into_iter();
+        Ok(entries
+            .filter_map(|(name, metadata)| ArtifactEntry::new(self, name, &metadata))
+            .collect())
+    }
+
+    /// The artifact for `id`. `None` if there is none that can be used. Its code is looked at when it is asked for.
+    pub(crate) fn get(&self, id: &ArtifactId) -> Option<Artifact> {
+        self.with_start(id, |name, _, start, metadata| {
+            self.0.hits.fetch_add(1, Ordering::Relaxed);
+            self.0.directory.used(name, metadata);
+            tracing::debug!(target: "wasmfusion::artifact", path = %self.directory().join(name).display(), "a compiled module is used");
+            Ok(Artifact {
+                cache: self.clone(),
+                id: *id,
+                meta: start.meta,
+                fits_processor: start.processor.is_none_or(|of| of == target::processor()),
+                bytes: metadata.len(),
+            })
+        })
+    }
+
+    /// What `then` makes of the artifact for `id`, whose start is as it was sealed. `None` if there is none that can be used.
+    fn with_start<T>(
+        &self,
+        id: &ArtifactId,
+        then: impl FnOnce(&str, File, Start, &Metadata) -> Result<T, Unusable>,
+    ) -> Option<T> {
         let name = file_name(id);
-        let file = match self.0.directory.read(&name) {
-            Ok(Some(file)) => file,
+        let mut read = None;
+        let open = |read: &mut Option<Metadata>| {
+            let Some((mut file, metadata)) = self.0.directory.read(&name)? else {
+                return Ok(None);
+            };
+            let metadata = read.insert(metadata);
+            let start = self.0.sealer.open(&mut file, metadata, id)?;
+            then(&name, file, start, metadata).map(Some)
+        };
+        match open(&mut read) {
+            Ok(Some(opened)) => Some(opened),
             Ok(None) => {
                 self.0.misses.fetch_add(1, Ordering::Relaxed);
-                return None;
+                None
             }
-            Err(reason) => return self.refuse(&name, &reason),
-        };
-        let opened = self.0.sealer.open(file, id).and_then(|(meta, code)| {
-            code.into_module(engine)
-                .map(|module| Artifact { module, meta })
-        });
-        match opened {
-            Ok(artifact) => {
-                self.0.hits.fetch_add(1, Ordering::Relaxed);
-                self.0.directory.used(&name);
-                Some(artifact)
+            Err(why) => {
+                self.refuse(&name, read.as_ref(), why);
+                None
             }
-            Err(reason) => self.refuse(&name, &reason),
         }
     }
 
+    /// Reports that an artifact is not used, and removes it if it never will be: unless this host cannot make another one.
     #[cold]
-    fn refuse(&self, name: &str, reason: &str) -> Option<Artifact> {
+    fn refuse(&self, name: &str, read: Option<&Metadata>, why: Unusable) {
         self.0.refused.fetch_add(1, Ordering::Relaxed);
         let path = self.directory().join(name);
-        tracing::warn!(target: "wasmfusion::artifact", path = %path.display(), reason, "a compiled module is not used; it is compiled anew");
-        self.0.directory.remove(name);
-        None
+        let (reason, stays) = match why {
+            Unusable::Bad(reason) => (reason, !compiler::IS_THERE),
+            Unusable::Passing(reason) => (reason, true),
+        };
+        if stays {
+            tracing::warn!(target: "wasmfusion::artifact", path = %path.display(), reason, "a compiled module is not used, but stays where it is");
+        } else {
+            tracing::warn!(target: "wasmfusion::artifact", path = %path.display(), reason, "a compiled module is not used; it is compiled anew");
+            self.0.directory.remove(name, read);
+        }
     }
 
-    /// Keeps a compiled module. If that fails, it is told in the log, and the module is compiled anew the next time.
-    pub(crate) fn put(&self, id: &ArtifactId, meta: &Meta, code: &[u8]) {
-        let name = file_name(id);
-        let parts = self.0.sealer.seal(id, meta, code);
-        match self.0.directory.write(&name, &parts) {
-            Ok(evicted) => {
-                self.0.written.fetch_add(1, Ordering::Relaxed);
-                self.0.evicted.fetch_add(evicted, Ordering::Relaxed);
-            }
-            Err(reason) => {
-                tracing::warn!(target: "wasmfusion::artifact", path = %self.directory().join(name).display(), reason, "a compiled module could not be kept");
-            }
+    /// The target that the artifact in a file was compiled for. `None` if that cannot be told.
+    fn target_of(&self, name: &str, id: &ArtifactId) -> Option<String> {
+        let (mut file, metadata) = self.0.directory.read(name).ok()??;
+        let start = self.0.sealer.open(&mut file, &metadata, id).ok()?;
+        Some(start.target)
+    }
+
+    /// The target of the artifact for `id`, if there is one, without counting or reporting anything.
+    pub(crate) fn entry(&self, id: &ArtifactId) -> Option<String> {
+        self.target_of(&file_name(id), id)
+    }
+
+    /// Keeps a compiled module, and returns its bytes on the disk.
+    ///
+    /// # Errors
+    ///
+    /// Why it could not be kept.
+    pub(crate) fn put(
+        &self,
+        id: &ArtifactId,
+        target: &Target,
+        meta: &Meta,
+        code: &[u8],
+    ) -> Result<u64, String> {
+        self.put_said(id, &Said::new(target, meta.clone()), code)
+    }
+
+    fn put_said(&self, id: &ArtifactId, said: &Said, code: &[u8]) -> Result<u64, String> {
+        let start = self.0.sealer.seal(id, said, code);
+        let (bytes, evicted) = self.0.directory.write(&file_name(id), &[&start, code])?;
+        self.0.written.fetch_add(1, Ordering::Relaxed);
+        self.0.evicted.fetch_add(evicted, Ordering::Relaxed);
+        Ok(bytes)
+    }
+
+    /// Keeps a module that was compiled for this host. If that fails, it is told in the log, and the module is compiled anew the next time.
+    pub(crate) fn keep(&self, id: &ArtifactId, meta: &Meta, module: &Module) {
+        let code = compiler::serialize(module).map_err(|error| format!("{error:#}"));
+        if let Err(reason) = code.and_then(|code| self.put(id, &Target::host(), meta, &code)) {
+            tracing::warn!(target: "wasmfusion::artifact", path = %self.directory().join(file_name(id)).display(), reason, "a compiled module could not be kept");
         }
     }
 }
@@ -218,16 +299,47 @@ fn file_name(id: &ArtifactId) -> String {
 
 /// Whether a file may be one that [`file_name`] names: others in the directory are left alone.
 fn is_artifact(name: &str) -> bool {
-    let digits = |text: &str, count| {
-        text.len() == count && text.bytes().all(|byte| byte.is_ascii_hexdigit())
-    };
-    name.strip_suffix(EXTENSION)
-        .and_then(|name| name.split_once('-'))
-        .is_some_and(|(module, build)| digits(module, 64) && digits(build, 32))
+    entry::id_of(name).is_some()
 }
 
 /// How the names of artifacts end.
 const EXTENSION: &str = ".cwasm";
+
+impl Artifact {
+    /// Its code, mapped into `engine`. `None` if it is gone or cannot be used, which is reported.
+    pub(crate) fn module(&self, engine: &Engine) -> Option<Module> {
+        let sealer = &self.cache.0.sealer;
+        self.cache.with_start(&self.id, |_, mut file, start, _| {
+            sealer.code(&mut file, &start)?.into_module(engine)
+        })
+    }
+
+    /// Whether its code is as it was sealed. If not, that is reported.
+    pub(crate) fn is_whole(&self) -> bool {
+        let sealer = &self.cache.0.sealer;
+        let checked = self.cache.with_start(&self.id, |_, mut file, start, _| {
+            sealer.code(&mut file, &start)
+        });
+        checked.is_some()
+    }
+
+    /// Reports that it cannot be used, and removes it.
+    #[cold]
+    pub(crate) fn refuse(&self, reason: String) {
+        let name = file_name(&self.id);
+        self.cache.refuse(&name, None, Unusable::Bad(reason));
+    }
+
+    /// Puts what was compiled anew in its place.
+    #[cold]
+    pub(crate) fn renew(&self, module: &Module, imports: &[String]) {
+        let meta = Meta {
+            imports: imports.to_vec(),
+            manifest: self.meta.manifest.clone(),
+        };
+        self.cache.keep(&self.id, &meta, module);
+    }
+}
 
 impl fmt::Debug for ArtifactCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -49,6 +49,14 @@ pub(crate) enum Failure {
     Trap(Trap),
     /// The host could not make an instance.
     Instantiate(String),
+    /// The plugin's code is not there.
+    Code(Box<Error>),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Code(Box::new(error))
+    }
 }
 
 impl Failure {
@@ -168,6 +176,7 @@ impl Failure {
                 what: format!("no instance could be made for function {function}"),
                 reason,
             },
+            Self::Code(error) => *error,
         }
     }
 }

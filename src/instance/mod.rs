@@ -89,6 +89,7 @@ impl Instance {
             may_block,
             within_query,
         } = options;
+        let linked = module.linked()?;
         let limits = limits.unwrap_or_else(|| Arc::clone(module.shared_limits()));
         let host = module.host().map(|host| {
             let (host, limits) = (Arc::clone(host), Arc::clone(&limits));
@@ -118,7 +119,7 @@ impl Instance {
         if module.interruption() == Interruption::Epoch {
             store.set_epoch_deadline(1);
         }
-        let instance = match module.pre().instantiate(&mut store) {
+        let instance = match linked.pre.instantiate(&mut store) {
             Ok(instance) => instance,
             Err(error) => {
                 return Err(store.data_mut().refused.take().unwrap_or_else(|| {
@@ -129,7 +130,7 @@ impl Instance {
                 }));
             }
         };
-        let exports = module.exports();
+        let exports = &linked.exports;
         let memory = exports
             .memory
             .as_ref()
@@ -389,8 +390,7 @@ impl Instance {
     ) -> Result<i32, Failure> {
         let bind: Option<TypedFunc<u32, i32>> = module
             .exports()
-            .bind
-            .as_ref()
+            .and_then(|exports| exports.bind.as_ref())
             .and_then(|bind| self.export(bind));
         let bind = bind.ok_or_else(|| Failure::Instantiate("wasmfusion_bind is gone".into()))?;
         if let Some(host) = &mut self.store.data_mut().host {
@@ -418,7 +418,9 @@ impl Instance {
     /// Makes the function at `place` callable.
     #[cold]
     fn resolve(&mut self, module: &CompiledModule, place: usize) -> Result<(), Failure> {
-        let export = module.exports().functions.get(place).cloned().flatten();
+        let exports = module.exports().map(|exports| &exports.functions);
+        let export = exports.and_then(|exports| exports.get(place)).cloned();
+        let export = export.flatten();
         let function = export.and_then(|export| self.export(&export));
         let counters = module.function_counters(place);
         match (self.calls.functions.get_mut(place), function) {
@@ -537,7 +539,7 @@ fn watch(
         .map(|timeout_ms| cancellation.deadline(timeout_ms));
     match module.interruption() {
         Interruption::WatchPage => {
-            let export = module.exports().watch.as_ref();
+            let export = module.exports().and_then(|exports| exports.watch.as_ref());
             let page = export
                 .and_then(|e| instance.get_module_export(&mut *store, e))
                 .and_then(|e| e.into_memory())

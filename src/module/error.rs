@@ -137,6 +137,12 @@ pub enum ModuleError {
         /// The limit.
         timeout_ms: u64,
     },
+    /// The module would have to be compiled, and this host cannot do that.
+    #[error(
+        "the module is not compiled for this host and these limits, and this host has no compiler; run `wasmfusion compile` with the same \
+         limits on one that has, and start this one with the directory of compiled modules that it filled"
+    )]
+    NotCompiled,
     /// The number of memories is not one.
     #[error("the module has {found} memories, expected exactly one, exported as `memory`")]
     MemoryCount {

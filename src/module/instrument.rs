@@ -226,9 +226,9 @@ pub(crate) fn imported_functions(
     Ok(functions)
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "compiler"))]
 mod differential_tests;
-#[cfg(all(test, unix))]
+#[cfg(all(test, unix, feature = "compiler"))]
 mod kill_tests;
 #[cfg(test)]
 mod tests;

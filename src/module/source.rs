@@ -30,19 +30,15 @@ impl ModuleSource {
     ///
     /// If `bytes` are empty, too many, a component, or neither a WebAssembly binary nor text that parses.
     pub fn from_bytes(bytes: &[u8], limits: &Limits) -> Result<Self, ModuleError> {
+        if !looks_like_text(bytes) {
+            return Self::from_binary(bytes.into(), limits);
+        }
         check_size(bytes.len() as u64, limits)?;
-        if bytes.is_empty() {
-            return Err(ModuleError::Empty);
-        }
-        if looks_like_text(bytes) {
-            let binary = from_text(bytes)?;
-            check_size(binary.len() as u64, limits)?;
-            let mut source = Self::new(binary);
-            source.text = Some(bytes.into());
-            return Ok(source);
-        }
-        check_header(bytes)?;
-        Ok(Self::new(bytes.to_vec()))
+        let binary = from_text(bytes)?;
+        check_size(binary.len() as u64, limits)?;
+        let mut source = Self::new(binary.into());
+        source.text = Some(bytes.into());
+        Ok(source)
     }
 
     /// Takes a module from a file; its content, not its extension, says whether it is binary or text.
@@ -64,11 +60,21 @@ impl ModuleSource {
         check_size(metadata.len(), limits)?;
 
         let file = File::open(path).map_err(unreadable)?;
-        let mut bytes = Vec::with_capacity(metadata.len() as usize);
-        file.take(limits.module_bytes_max as u64 + 1)
-            .read_to_end(&mut bytes)
-            .map_err(unreadable)?;
-        Self::from_bytes(&bytes, limits)
+        let bytes = read_whole(file, metadata.len() as usize, limits).map_err(unreadable)?;
+        match looks_like_text(&bytes) {
+            true => Self::from_bytes(&bytes, limits),
+            false => Self::from_binary(bytes, limits),
+        }
+    }
+
+    /// Takes a module that is no text, and keeps the very bytes.
+    fn from_binary(bytes: Arc<[u8]>, limits: &Limits) -> Result<Self, ModuleError> {
+        check_size(bytes.len() as u64, limits)?;
+        if bytes.is_empty() {
+            return Err(ModuleError::Empty);
+        }
+        check_header(&bytes)?;
+        Ok(Self::new(bytes))
     }
 
     /// The binary form.
@@ -86,14 +92,36 @@ impl ModuleSource {
         self.digest
     }
 
-    fn new(bytes: Vec<u8>) -> Self {
-        let digest = Digest::of(&bytes);
-        let bytes = bytes.into();
+    fn new(bytes: Arc<[u8]>) -> Self {
         Self {
+            digest: Digest::of(&bytes),
             bytes,
             text: None,
-            digest,
         }
+    }
+}
+
+/// Reads a file that had `length` bytes a moment ago, but no more than one byte beyond the size limit, to where the bytes stay: they are not copied
+/// unless the file changes meanwhile.
+fn read_whole(mut file: File, length: usize, limits: &Limits) -> std::io::Result<Arc<[u8]>> {
+    let mut bytes: Arc<[u8]> = std::iter::repeat_n(0, length).collect();
+    let mut filled = 0;
+    // Nobody else has it yet.
+    let space = Arc::get_mut(&mut bytes).unwrap_or_default();
+    while filled < space.len() {
+        match file.read(&mut space[filled..]) {
+            Ok(0) => return Ok(space[..filled].into()),
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let rest = (limits.module_bytes_max as u64 + 1).saturating_sub(length as u64);
+    let mut more = Vec::new();
+    file.take(rest).read_to_end(&mut more)?;
+    match more.is_empty() {
+        true => Ok(bytes),
+        false => Ok([&bytes[..], &more].concat().into()),
     }
 }
 

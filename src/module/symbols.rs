@@ -155,5 +155,5 @@ fn demangle(name: &str) -> String {
     text::name(name)
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "compiler"))]
 mod tests;

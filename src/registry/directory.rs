@@ -172,7 +172,7 @@ impl Inner {
     /// Loads what is new or changed, and forgets what is gone.
     fn read(&self, told: Told) -> Result<()> {
         let mut files = self.files.lock();
-        let there = self.registry.module_files(&self.path)?;
+        let there = Registry::module_files(&self.path)?;
         let gone: Vec<PathBuf> = files
             .keys()
             .filter(|path| !there.contains(path))

@@ -1,5 +1,6 @@
 //! The plugins of a process or of a tenant: loading them, finding them, dropping them.
 
+mod ahead;
 mod directory;
 mod options;
 mod versions;
@@ -14,8 +15,9 @@ use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use parking_lot::Mutex;
 
-use crate::artifact::ArtifactCache;
+use crate::artifact::{ArtifactCache, ArtifactId, Target};
 use crate::audit::AuditLog;
+use crate::compiled::CompileOptions;
 use crate::error::{Error, Result};
 use crate::function::SqlFunction;
 use crate::host::HostServices;
@@ -27,6 +29,7 @@ use crate::observe::Usage;
 use crate::plugin::{LoadOptions, Plugin};
 use crate::settings::{self, PluginSettings, SettingsError, SignatureSource};
 
+pub use ahead::{Precompilation, Precompiled};
 pub use directory::{PluginDirectory, PluginFile};
 pub use options::{RegistryOptions, SettingsFiles};
 pub(crate) use versions::Session;
@@ -187,14 +190,19 @@ impl Registry {
     ///
     /// If the directory cannot be read. What happened to each file is in the result.
     pub fn load_dir(&self, path: impl AsRef<Path>) -> Result<Vec<(PathBuf, Result<Arc<Plugin>>)>> {
-        let files = self.module_files(path.as_ref())?;
+        let files = Self::module_files(path)?;
         let compiled = self.compile_files(&files);
         let loaded = compiled.into_iter().map(|plugin| self.add(plugin?));
         Ok(files.iter().cloned().zip(loaded).collect())
     }
 
-    /// The modules of a directory, in the order of their names.
-    fn module_files(&self, path: &Path) -> Result<Vec<PathBuf>> {
+    /// The modules of a directory, its `.wasm` and `.wat` files, in the order of their names.
+    ///
+    /// # Errors
+    ///
+    /// If the directory cannot be read.
+    pub fn module_files(path: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
+        let path = path.as_ref();
         let failed = |error: std::io::Error| Error::Host {
             what: format!("the plugin directory {} could not be read", path.display()),
             reason: error.to_string(),
@@ -312,6 +320,18 @@ impl Registry {
             *artifacts = Some(ArtifactCache::open(options)?);
         }
         Ok(artifacts.clone())
+    }
+
+    /// What the artifact of a module is for that this registry loads with no settings of its own.
+    pub(crate) fn artifact_of(&self, module: Digest) -> ArtifactId {
+        let options = &self.0.options;
+        let compile = CompileOptions {
+            name: "",
+            limits: &options.limits,
+            pool: &options.pool,
+            interruption: options.interruption,
+        };
+        compile.artifact(module, &Target::host())
     }
 
     /// The log, if it has begun.

@@ -1,5 +1,6 @@
 //! The schema `wasmfusion` of a session: what its registry knows, as tables. Each scan shows the moment at which it is planned.
 
+mod artifacts;
 mod usage;
 
 use std::fmt;
@@ -29,6 +30,7 @@ pub(super) const SCHEMA: &str = "wasmfusion";
 type Rows = fn(&Registry) -> Result<RecordBatch>;
 
 const TABLES: &[(&str, Rows)] = &[
+    ("artifacts", artifacts::artifacts),
     ("audit", audit),
     ("functions", usage::functions),
     ("grants", grants),

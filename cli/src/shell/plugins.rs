@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use datafusion::error::Result;
 use datafusion::prelude::SessionContext;
-use wasmfusion::{
-    ArtifactOptions, LeftOut, LocalContext, Plugin, PluginDirectory, Registry, SessionContextExt,
-};
+use wasmfusion::{LeftOut, LocalContext, Plugin, PluginDirectory, Registry, SessionContextExt};
 
 use crate::args::ShellArgs;
 use crate::{report, sandbox};
@@ -22,7 +20,7 @@ pub fn registry(args: &ShellArgs) -> Result<Registry, String> {
         None => LocalContext::default(),
     };
     options.context = Arc::new(context);
-    options.artifacts = args.artifacts.as_ref().map(ArtifactOptions::new);
+    options.artifacts = sandbox::artifacts(&args.artifacts)?;
     let registry = Registry::new(options);
     // A directory that cannot be used is told now, not by each plugin.
     registry.artifacts().map_err(|error| error.to_string())?;

@@ -322,7 +322,7 @@ fn compiled_plugins_are_kept() {
     changed[code.len() / 2] ^= 1;
     fs::write(&file, changed).unwrap();
     let outcome = place.run(&args);
-    assert_has(&outcome.err, &["WARN", "it was damaged"]);
+    assert_has(&outcome.err, &["WARN", "its code was damaged"]);
     assert_has(&outcome.out, &["42"]);
     assert_eq!(kept(), std::slice::from_ref(&file));
     assert_has(&place.run(&args).succeeded(), &["42"]);
