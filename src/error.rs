@@ -8,6 +8,7 @@ use std::fmt::{self, Display};
 use datafusion::error::DataFusionError;
 
 use crate::columns::ColumnError;
+use crate::lifecycle::Suspension;
 use crate::module::ModuleError;
 
 /// The result of what this crate does.
@@ -97,6 +98,19 @@ pub enum Error {
         /// The earlier failure.
         reason: String,
     },
+    /// The plugin is suspended: no new stream or call of it begins.
+    #[error(
+        "function {function} cannot be called: its plugin is suspended {suspension}; {advice}",
+        advice = resuming(&function.plugin, *tried_in_ms)
+    )]
+    Suspended {
+        /// Function and plugin.
+        function: FunctionId,
+        /// By whom, since when and why.
+        suspension: Box<Suspension>,
+        /// When its circuit breaker tries it again, in milliseconds from now.
+        tried_in_ms: Option<u64>,
+    },
     /// What the user wrote does not fit.
     #[error("{0}")]
     Usage(String),
@@ -116,6 +130,15 @@ impl From<Error> for DataFusionError {
             Error::Usage(message) => Self::Plan(message),
             error => Self::External(Box::new(error)),
         }
+    }
+}
+
+/// How a suspension ends.
+fn resuming(plugin: &str, tried_in_ms: Option<u64>) -> String {
+    let resumes = format!("wasmfusion_resume('{plugin}') or Registry::resume resumes it");
+    match tried_in_ms {
+        Some(ms) => format!("it is tried again in {ms} ms, or {resumes} now"),
+        None => resumes,
     }
 }
 

@@ -38,6 +38,7 @@ mod error;
 mod function;
 mod host;
 mod instance;
+mod lifecycle;
 mod limits;
 pub mod memory;
 mod metrics;
@@ -63,13 +64,16 @@ pub use host::{
     NoContext, PluginId, SnapshotTable, Status, StoreError, StoreLimits, VectorIndex, Visit,
 };
 pub use instance::{Isolation, PoolOptions};
+pub use lifecycle::{
+    PluginEvent, PluginEventKind, PluginState, PluginStatus, SuspendedBy, Suspension,
+};
 pub use limits::Limits;
 pub use metrics::{Metric, MetricKind, Metrics};
 pub use observe::{CallCounts, FailureCounts, FunctionUsage, InstanceUsage, QueryUsage};
 pub use plugin::Plugin;
 pub use registry::{
     PluginDirectory, PluginFile, Precompilation, Precompiled, Registry, RegistryOptions,
-    SettingsFiles,
+    SettingsFiles, SqlModules,
 };
 pub use scope::{StreamScope, WasmExec, WasmRule};
 pub use settings::{

@@ -3,7 +3,11 @@
 mod described;
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
+
+use datafusion::object_store::ObjectStore;
+use datafusion::object_store::path::Path as ObjectPath;
 
 use crate::artifact::{ArtifactCache, ArtifactId, Target};
 use crate::capability::{Capability, CapabilityKind, Grants, Permissions};
@@ -12,6 +16,7 @@ use crate::deadline::Interruption;
 use crate::error::{Error, FunctionId, Result};
 use crate::host::{HostFunction, HostServices, PluginHost};
 use crate::instance::PoolOptions;
+use crate::lifecycle::{Events, Standing, Suspension};
 use crate::limits::Limits;
 use crate::module::{self, Digest, FunctionDecl, Manifest, ModuleError, ModuleSource};
 use crate::observe::Usage;
@@ -26,12 +31,29 @@ pub struct Plugin {
     settings: PluginSettings,
     grants: Grants,
     source: String,
+    origin: Origin,
+    standing: Arc<Standing>,
+}
+
+/// Where a plugin can be loaded from again.
+#[derive(Clone, Debug)]
+pub(crate) enum Origin {
+    /// A file, with the settings beside it or with these.
+    File(PathBuf, Option<PluginSettings>),
+    /// An object of a store.
+    Object(Arc<dyn ObjectStore>, ObjectPath, PluginSettings),
+    /// Nowhere: its bytes were given.
+    Bytes,
 }
 
 /// How a plugin is loaded.
 pub(crate) struct LoadOptions<'a> {
     /// The file, or whatever the user knows the module by.
     pub(crate) name: &'a str,
+    /// Where it can be had again.
+    pub(crate) origin: &'a Origin,
+    /// Where it is put on record what happens to it.
+    pub(crate) events: &'a Events,
     /// The file in which the operator could grant something.
     pub(crate) settings_file: Option<String>,
     pub(crate) settings: &'a PluginSettings,
@@ -61,6 +83,8 @@ impl Plugin {
     pub(crate) fn load(source: &ModuleSource, options: &LoadOptions<'_>) -> Result<Self> {
         let LoadOptions {
             name,
+            origin,
+            events,
             settings_file,
             settings,
             grants: everybodys,
@@ -114,12 +138,15 @@ impl Plugin {
             let counters = functions.map(|function| usage.function(&manifest.name, &function.name));
             module.set_counters(counters.collect());
         }
+        let standing = Standing::new(&manifest.name, &manifest.version, limits, events);
         Ok(Self {
             module,
             manifest,
             settings: (*settings).clone(),
             grants,
             source: (*name).to_owned(),
+            origin: (*origin).clone(),
+            standing: Arc::new(standing),
         })
     }
 
@@ -196,6 +223,21 @@ impl Plugin {
         let (name, version) = (self.name(), &self.manifest.version);
         let source = module::escape(&self.source);
         format!("{name} {version} from {source}, sha256:{digest}")
+    }
+
+    /// Where it can be had again.
+    pub(crate) fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// Whether it may be called, and how it fares.
+    pub(crate) fn standing(&self) -> &Arc<Standing> {
+        &self.standing
+    }
+
+    /// Who has suspended it, if it is suspended.
+    pub fn suspension(&self) -> Option<Suspension> {
+        self.standing.suspension()
     }
 
     /// What it says of itself.

@@ -91,6 +91,14 @@ const FIELDS: &[Field] = &[
         "most instances of one plugin at one time",
     ),
     ("instances_max", "most instances at one time"),
+    (
+        "breaker_failures_max",
+        "failures in a row until a plugin is suspended for a while; 0: never",
+    ),
+    (
+        "breaker_pause_ms",
+        "how long it is suspended until it is tried again, in milliseconds",
+    ),
 ];
 
 /// The default limits with these settings; of two for one field, the later counts.

@@ -17,6 +17,8 @@ pub fn options(args: &SandboxArgs) -> Result<RegistryOptions, String> {
         // Whoever types here is the operator.
         false => SettingsFiles::All,
     };
+    // So that SQL may suspend, reload and unload plugins.
+    options.sql_admin = true;
     options.grants = args.grants.iter().cloned().collect();
     options.require_signed = args.require_signed;
     options.trusted_keys.clone_from(&args.trusted_keys);

@@ -8,7 +8,7 @@ use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::prelude::{CsvReadOptions, ParquetReadOptions, SessionConfig, SessionContext};
 use wasmfusion::{
     Distance, LocalContext, NearestNeighbours, Registry, RegistryOptions, SessionContextExt,
-    StoreError,
+    SqlModules, StoreError,
 };
 
 /// Threads that a query may use, whatever the machine has.
@@ -64,6 +64,8 @@ pub async fn session_with_data() -> Result<SessionContext> {
     let context = LocalContext::default();
     let mut options = RegistryOptions::default();
     options.module_root = Some(built_plugins());
+    options.sql_modules = Some(SqlModules::ALL);
+    options.sql_admin = true;
     options.context = Arc::new(context.clone());
     let registry = Registry::new(options);
     for (_, loaded) in registry.load_dir(test_plugins())? {

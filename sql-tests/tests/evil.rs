@@ -118,6 +118,8 @@ fn options_of(interruption: Interruption) -> RegistryOptions {
     let mut options = RegistryOptions::default();
     options.interruption = interruption;
     options.module_root = Some(evil_guests());
+    // An aggregate fails in each of its groups.
+    options.limits.breaker_failures_max = 0;
     options.limits.call_timeout_ms = 100;
     options.limits.describe_timeout_ms = 200;
     options.limits.memory_bytes_max = 16 << 20;

@@ -18,7 +18,7 @@ use wasmfusion_sql_tests::{
 };
 
 /// The settings that are tested below. A setting that is added must be added here, and tested.
-const TESTED: [&str; 31] = [
+const TESTED: [&str; 33] = [
     "call_timeout_ms",
     "query_timeout_ms",
     "describe_timeout_ms",
@@ -50,6 +50,8 @@ const TESTED: [&str; 31] = [
     "manifest_functions_max",
     "type_depth_max",
     "instances_max",
+    "breaker_failures_max",
+    "breaker_pause_ms",
 ];
 
 fn registry(change: impl FnOnce(&mut Limits)) -> Registry {
@@ -804,4 +806,62 @@ fn invoke(function: &ScalarFunction, args: Vec<ColumnarValue>) -> Result<Columna
     function
         .invoke_with_args(args)
         .map_err(|error| error.strip_backtrace())
+}
+
+/// How often a guest that always traps is called until it is suspended, up to 30 times.
+fn calls_until_suspended(failures_max: u32) -> usize {
+    let registry = registry(|limits| limits.breaker_failures_max = failures_max);
+    let guest = Guest::new("traps", &[], "(unreachable)").text();
+    let plugin = registry
+        .load_bytes("traps.wat", guest.as_bytes())
+        .expect("it loads");
+    let calls = (0..30).take_while(|_| {
+        let error = call_alone(&plugin).expect_err("it traps");
+        !error.contains("its circuit breaker")
+    });
+    calls.count()
+}
+
+/// Calls a plugin's first function with one number, outside of a query.
+fn call_alone(plugin: &Arc<wasmfusion::Plugin>) -> Result<(), String> {
+    let function = ScalarFunction::all(plugin).remove(0);
+    let field = Arc::new(Field::new("x", DataType::Int64, true));
+    let arguments = ScalarFunctionArgs {
+        args: vec![ColumnarValue::Scalar(ScalarValue::Int64(Some(1)))],
+        arg_fields: vec![Arc::clone(&field)],
+        number_rows: 1,
+        return_field: field,
+        config_options: Arc::new(ConfigOptions::default()),
+    };
+    let called = function.invoke_with_args(arguments);
+    called.map(drop).map_err(|error| error.strip_backtrace())
+}
+
+#[test]
+fn breaker_failures_max() {
+    assert_eq!(calls_until_suspended(3), 3);
+    assert_eq!(calls_until_suspended(7), 7);
+    assert_eq!(
+        calls_until_suspended(Limits::default().breaker_failures_max),
+        20
+    );
+    assert_eq!(calls_until_suspended(0), 30);
+}
+
+#[test]
+fn breaker_pause_ms() {
+    for (pause_ms, is_tried) in [(60_000, false), (1, true)] {
+        let registry = registry(|limits| {
+            limits.breaker_failures_max = 1;
+            limits.breaker_pause_ms = pause_ms;
+        });
+        let guest = Guest::new("traps", &[], "(unreachable)").text();
+        let plugin = registry
+            .load_bytes("traps.wat", guest.as_bytes())
+            .expect("it loads");
+        call_alone(&plugin).expect_err("it traps");
+        std::thread::sleep(Duration::from_millis(20));
+        let error = call_alone(&plugin).expect_err("it traps, or is suspended");
+        assert_eq!(!error.contains("its circuit breaker"), is_tried, "{error}");
+    }
 }

@@ -23,13 +23,14 @@ mod unusable;
 use std::fmt;
 use std::fs::{File, Metadata};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use wasmtime::{Engine, Module};
 
 use crate::compiler;
 use crate::error::{Error, Result};
+use crate::lifecycle::{Events, PluginEventKind};
 use crate::module::Digest;
 use directory::Directory;
 pub use entry::ArtifactEntry;
@@ -110,6 +111,8 @@ struct Inner {
     refused: AtomicU64,
     written: AtomicU64,
     evicted: AtomicU64,
+    /// Where it is put on record that one is refused.
+    events: OnceLock<Events>,
 }
 
 impl ArtifactCache {
@@ -139,7 +142,13 @@ impl ArtifactCache {
             refused: AtomicU64::new(0),
             written: AtomicU64::new(0),
             evicted: AtomicU64::new(0),
+            events: OnceLock::new(),
         })))
+    }
+
+    /// Has it put on record that an artifact is refused. The first who asks is told.
+    pub(crate) fn report_to(&self, events: &Events) {
+        let _ = self.0.events.set(events.clone());
     }
 
     /// Where it is.
@@ -240,11 +249,17 @@ impl ArtifactCache {
             Unusable::Bad(reason) => (reason, !compiler::IS_THERE),
             Unusable::Passing(reason) => (reason, true),
         };
+        let told = reason.to_string();
         if stays {
             tracing::warn!(target: "wasmfusion::artifact", path = %path.display(), reason, "a compiled module is not used, but stays where it is");
         } else {
             tracing::warn!(target: "wasmfusion::artifact", path = %path.display(), reason, "a compiled module is not used; it is compiled anew");
             self.0.directory.remove(name, read);
+        }
+        if let Some(events) = self.0.events.get() {
+            let kind = PluginEventKind::ArtifactRefused;
+            // It was logged, with its own target.
+            let _ = events.add(name, None, kind, Some(told));
         }
     }
 

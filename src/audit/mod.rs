@@ -85,6 +85,10 @@ struct Caller {
     functions: Vec<Arc<str>>,
     /// Records of it that were lost since the last drain.
     lost: AtomicU64,
+    /// How many have it now: another may have its number when nobody does.
+    holders: usize,
+    /// How often its number was given.
+    registrations: u64,
 }
 
 /// A plugin's number in an [`AuditLog`].
@@ -141,25 +145,69 @@ impl AuditLog {
         self.0.lost.load(Ordering::Relaxed)
     }
 
-    /// Makes a plugin known, so that records can refer to it. One that was known before keeps its number.
+    /// Makes a plugin known, so that records can refer to it, until it is [released](Self::release). One that is known keeps its number; the numbers of
+    /// those that were released are used again.
     pub(crate) fn register(
         &self,
         plugin: &str,
         digest: Digest,
         functions: impl Iterator<Item = impl AsRef<str>>,
     ) -> CallerId {
-        let mut callers = self.0.callers.write();
+        let id = |place| CallerId(u32::try_from(place).unwrap_or(u32::MAX));
         let known = |caller: &Caller| caller.digest == digest && &*caller.plugin == plugin;
-        let place = callers.iter().position(known).unwrap_or_else(|| {
-            callers.push(Caller {
-                plugin: plugin.into(),
-                digest,
-                functions: functions.map(|name| name.as_ref().into()).collect(),
-                lost: AtomicU64::new(0),
-            });
-            callers.len() - 1
-        });
-        CallerId(u32::try_from(place).unwrap_or(u32::MAX))
+        // One after the other: nobody else drains meanwhile, or takes a number that is free.
+        let mut drained = self.0.drained.lock();
+        let mut free: Vec<(usize, u64)> = Vec::new();
+        {
+            let mut callers = self.0.callers.write();
+            for (place, caller) in callers.iter_mut().enumerate() {
+                if known(caller) {
+                    caller.holders += 1;
+                    caller.registrations += 1;
+                    return id(place);
+                }
+                if caller.holders == 0 {
+                    free.push((place, caller.registrations));
+                }
+            }
+        }
+        if !free.is_empty() {
+            // The records that refer to them are written before they are somebody else's.
+            self.0.drain(&mut drained);
+        }
+        let mut callers = self.0.callers.write();
+        let is_free = |(place, registrations): &(usize, u64)| {
+            let caller = callers.get(*place);
+            caller.is_some_and(|c| c.holders == 0 && c.registrations == *registrations)
+        };
+        let place = free.iter().find(|place| is_free(place)).copied();
+        let registrations = place.map_or(1, |(_, registrations)| registrations + 1);
+        let caller = Caller {
+            plugin: plugin.into(),
+            digest,
+            functions: functions.map(|name| name.as_ref().into()).collect(),
+            lost: AtomicU64::new(0),
+            holders: 1,
+            registrations,
+        };
+        match place {
+            Some((place, _)) => {
+                callers[place] = caller;
+                id(place)
+            }
+            None => {
+                callers.push(caller);
+                id(callers.len() - 1)
+            }
+        }
+    }
+
+    /// Says that a plugin leaves no more records.
+    pub(crate) fn release(&self, caller: CallerId) {
+        let mut callers = self.0.callers.write();
+        if let Some(caller) = callers.get_mut(caller.0 as usize) {
+            caller.holders = caller.holders.saturating_sub(1);
+        }
     }
 
     /// The moment, in the clock's own units.

@@ -55,6 +55,27 @@ fn a_record_says_who_and_what() {
 }
 
 #[test]
+fn numbers_of_plugins_that_are_gone_are_used_again() {
+    let log = log(10_000, 10_000);
+    let lasting = register(&log, "lasting");
+    for turn in 0..1_000 {
+        let name = format!("passing{turn}");
+        let caller = register(&log, &name);
+        // One that is loaded twice at a time keeps its number until both are gone.
+        assert_eq!(register(&log, &name), caller);
+        log.push_inside(entry(&log, caller, turn));
+        log.push_inside(entry(&log, lasting, turn));
+        log.release(caller);
+        log.release(caller);
+    }
+    assert!(log.0.callers.read().len() <= 2);
+    for record in log.records() {
+        let passing = format!("passing{}", record.query);
+        assert!(*record.plugin == *passing || &*record.plugin == "lasting");
+    }
+}
+
+#[test]
 fn the_history_forgets_the_oldest() {
     let log = log(100, 3);
     let caller = register(&log, "geo");

@@ -21,6 +21,7 @@ pub struct SqlFunction {
     overloads: Arc<[FunctionRef]>,
     signature: Signature,
     documentation: Documentation,
+    is_stated: bool,
 }
 
 impl SqlFunction {
@@ -78,6 +79,7 @@ impl SqlFunction {
             documentation: documentation(&first.name.to_ascii_lowercase(), &overloads),
             signature,
             overloads: overloads.into(),
+            is_stated: false,
         })
     }
 
@@ -88,6 +90,18 @@ impl SqlFunction {
         self.aliases.clear();
         self.documentation = documentation(name, &self.overloads);
         self
+    }
+
+    /// The same function, made by a statement: it is its session's own, and other versions of its plugin do not take its place.
+    #[must_use]
+    pub(crate) fn stated(mut self) -> Self {
+        self.is_stated = true;
+        self
+    }
+
+    /// Whether a statement has made it.
+    pub(crate) fn is_stated(&self) -> bool {
+        self.is_stated
     }
 
     /// The same function with another volatility.

@@ -58,6 +58,12 @@ pub(crate) struct PluginHost {
     started: u64,
 }
 
+impl Drop for PluginHost {
+    fn drop(&mut self) {
+        self.services.audit.release(self.caller);
+    }
+}
+
 /// How often something may be done.
 struct Rate {
     limiter: Option<Limiter>,

@@ -4,6 +4,7 @@ use wasmfusion_abi::BUFFER_ALIGN;
 
 use crate::deadline::Stop;
 use crate::error::{Error, FunctionId, Trap};
+use crate::lifecycle::{Refusal, Verdict};
 use crate::limits::Limits;
 
 /// What the guest is called for, which decides how long it may take.
@@ -49,6 +50,8 @@ pub(crate) enum Failure {
     Trap(Trap),
     /// The host could not make an instance.
     Instantiate(String),
+    /// Its plugin is suspended.
+    Suspended(Box<Refusal>),
     /// The plugin's code is not there.
     Code(Box<Error>),
 }
@@ -157,6 +160,33 @@ impl Failure {
         )
     }
 
+    /// Whether the plugin is at fault. What ends a guest for the sake of others, or because of what a session has lowered, is not.
+    #[cold]
+    pub(super) fn verdict(&self, has_lowered_limits: bool) -> Verdict {
+        /// What one instance reaches by itself.
+        const OWN: [&str; 6] = [
+            "call_timeout_ms",
+            "describe_timeout_ms",
+            "call_fuel_max",
+            "memory_bytes_max",
+            "table_elements_max",
+            "stack_bytes_max",
+        ];
+        match self {
+            _ if has_lowered_limits => Verdict::Nothing,
+            Self::Trap(trap) => Verdict::Fault(trap.what.clone()),
+            Self::Limit { what, setting } if OWN.contains(setting) => {
+                Verdict::Fault(format!("it {what}"))
+            }
+            Self::Limit { .. }
+            | Self::Cancelled
+            | Self::Account { .. }
+            | Self::Instantiate(_)
+            | Self::Code(_)
+            | Self::Suspended(_) => Verdict::Nothing,
+        }
+    }
+
     /// The failure as a user reads it.
     pub(crate) fn into_error(self, function: FunctionId) -> Error {
         match self {
@@ -172,6 +202,11 @@ impl Failure {
                 reason,
             },
             Self::Trap(trap) => Error::Trap { function, trap },
+            Self::Suspended(refusal) => Error::Suspended {
+                function,
+                suspension: Box::new(refusal.suspension),
+                tried_in_ms: refusal.tried_in_ms,
+            },
             Self::Instantiate(reason) => Error::Host {
                 what: format!("no instance could be made for function {function}"),
                 reason,

@@ -25,6 +25,7 @@ pub use pool::{Isolation, PoolOptions};
 use crate::compiled::CompiledModule;
 use crate::deadline::{Brake, Cancellation, Interruption, Watch, WatchPage};
 use crate::host::HostCalls;
+use crate::lifecycle::{Admission, Verdict};
 use crate::limits::Limits;
 use crate::memory::GuestMemory;
 use crate::module::{ManifestError, ModuleError};
@@ -56,6 +57,10 @@ pub(crate) struct Instance {
     spent: bool,
     /// Whether it has done all that it was made for.
     used_up: bool,
+    /// Whether the session has lowered limits.
+    is_lowered: bool,
+    /// Hears how it ends; `None` from then on, and while it waits.
+    admission: Option<Admission>,
 }
 
 /// For whom an instance is made.
@@ -89,6 +94,7 @@ impl Instance {
             may_block,
             within_query,
         } = options;
+        let is_lowered = limits.is_some();
         let linked = module.linked()?;
         let limits = limits.unwrap_or_else(|| Arc::clone(module.shared_limits()));
         let host = module.host().map(|host| {
@@ -167,6 +173,8 @@ impl Instance {
             calls_host,
             spent: false,
             used_up: false,
+            is_lowered,
+            admission: None,
         };
         if let Some(start) = &exports.start {
             let start: TypedFunc<(), ()> = this.export(start).ok_or_else(missing)?;
@@ -197,6 +205,11 @@ impl Instance {
     /// Whether no session has lowered its limits.
     fn has_limits_of(&self, module: &CompiledModule) -> bool {
         Arc::ptr_eq(&self.limits, module.shared_limits())
+    }
+
+    /// Makes somebody hear how it ends.
+    fn report_to(&mut self, admission: Admission) {
+        self.admission = Some(admission);
     }
 
     /// Has an instance that waits serve somebody.
@@ -235,6 +248,7 @@ impl Instance {
 
     /// Has the instance wait for somebody: nobody pays for it, and what it has counted is done.
     fn rest(&mut self) {
+        self.conclude_well();
         self.calls
             .functions
             .iter_mut()
@@ -247,6 +261,35 @@ impl Instance {
     #[cold]
     pub(crate) fn give_up(&mut self) {
         self.spent = true;
+        self.conclude(match self.is_lowered {
+            true => Verdict::Nothing,
+            false => Verdict::Fault("it returned a bad result".to_owned()),
+        });
+    }
+
+    /// Makes this the instance's last call: it failed.
+    #[cold]
+    fn fail(&mut self, failure: Failure) -> Failure {
+        self.spent = true;
+        self.conclude(failure.verdict(self.is_lowered));
+        failure
+    }
+
+    /// Says how it ended, unless that was said before.
+    fn conclude(&mut self, verdict: Verdict) {
+        if let Some(mut admission) = self.admission.take() {
+            admission.judge(verdict);
+        }
+    }
+
+    /// Says that nothing went wrong.
+    fn conclude_well(&mut self) {
+        // What only was bound has not shown that it works.
+        let was_called = self.calls.functions.iter().any(Option::is_some);
+        self.conclude(match was_called {
+            true => Verdict::Good,
+            false => Verdict::Nothing,
+        });
     }
 
     /// The limits that hold for it.
@@ -335,18 +378,13 @@ impl Instance {
             calls.alloc.call(store, (size, BUFFER_ALIGN))
         })?;
         if address == 0 {
-            self.spent = true;
-            return Err(self
-                .store
-                .data_mut()
-                .refused
-                .take()
-                .unwrap_or_else(|| Failure::no_room(wanted, &self.limits)));
+            let refused = self.store.data_mut().refused.take();
+            let failure = refused.unwrap_or_else(|| Failure::no_room(wanted, &self.limits));
+            return Err(self.fail(failure));
         }
         let end = u64::from(address) + u64::from(size);
         if address % BUFFER_ALIGN != 0 || end > self.memory.data_size(&self.store) as u64 {
-            self.spent = true;
-            return Err(Failure::bad_region(address, size));
+            return Err(self.fail(Failure::bad_region(address, size)));
         }
         self.region = Region { address, size };
         self.layout = None;
@@ -461,9 +499,12 @@ impl Instance {
             limits,
             calls_host,
             current,
+            admission,
             ..
         } = self;
         if let Some(stop) = watch.is_over() {
+            // What it would have done nobody knows.
+            *admission = None;
             return Err(Failure::stopped(stop, phase, limits));
         }
         // What was refused to an earlier call, which could do without, does not explain a failure of this one.
@@ -491,12 +532,12 @@ impl Instance {
         match (stopped, result) {
             (None, Ok(result)) => Ok(result),
             (Some(stop), _) => {
-                self.spent = true;
-                Err(Failure::stopped(stop, phase, &self.limits))
+                let failure = Failure::stopped(stop, phase, &self.limits);
+                Err(self.fail(failure))
             }
             (None, Err(error)) => {
-                self.spent = true;
-                Err(self.explain(module, error_address, &error))
+                let failure = self.explain(module, error_address, &error);
+                Err(self.fail(failure))
             }
         }
     }
@@ -567,4 +608,10 @@ fn watch(
 
 fn missing() -> Failure {
     Failure::Instantiate("an export that was checked at load is gone".into())
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        self.conclude_well();
+    }
 }

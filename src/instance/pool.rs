@@ -16,6 +16,7 @@ use serde_json::{Map, Value};
 
 use super::{Failure, Instance, InstanceOptions};
 use crate::compiled::CompiledModule;
+use crate::lifecycle::Admission;
 use crate::plugin::Plugin;
 
 /// How often who waits for an instance looks whether there can be one.
@@ -198,6 +199,12 @@ impl InstancePool {
         }
     }
 
+    /// Lets go of all that wait.
+    pub(crate) fn clear(&self) {
+        let idle = std::mem::take(&mut *self.idle.lock());
+        drop(idle);
+    }
+
     /// Whether more instances may be made ahead.
     fn has_room(&self) -> bool {
         self.options.isolation != Isolation::Shared
@@ -205,38 +212,70 @@ impl InstancePool {
     }
 }
 
-/// An instance for a stream or a call.
+/// An instance for a stream or a call, if the plugin may be called. `goes_on` says that it is for a stream that has had one before.
 ///
 /// # Errors
 ///
-/// If none can be made.
+/// If the plugin is suspended, or none can be made.
 pub(crate) fn take(
     plugin: &Arc<Plugin>,
+    goes_on: bool,
     options: impl Fn() -> InstanceOptions,
 ) -> Result<Instance, Failure> {
+    let admission = plugin.standing().admit(goes_on);
+    let admission = admission.map_err(Failure::Suspended)?;
     let pool = plugin.module().pool();
     let taken = pool.take(plugin.module(), &options);
     if pool.has_room() {
         make_ahead(plugin);
     }
-    taken.unwrap_or_else(|| make(plugin, options))
+    match taken {
+        Some(taken) => {
+            let mut instance = taken?;
+            instance.report_to(admission);
+            Ok(instance)
+        }
+        None => make_for(plugin, admission, options),
+    }
 }
 
-/// An instance that nobody has used. Waits until there is room for one, if the plugin's options say so.
+/// An instance that nobody has used, if the plugin may be called. Waits until there is room for one, if the plugin's options say so.
 ///
 /// # Errors
 ///
-/// If none can be made.
+/// If the plugin is suspended, or none can be made.
 pub(crate) fn make(
     plugin: &Arc<Plugin>,
+    goes_on: bool,
+    options: impl Fn() -> InstanceOptions,
+) -> Result<Instance, Failure> {
+    let admission = plugin.standing().admit(goes_on);
+    make_for(plugin, admission.map_err(Failure::Suspended)?, options)
+}
+
+fn make_for(
+    plugin: &Arc<Plugin>,
+    mut admission: Admission,
     options: impl Fn() -> InstanceOptions,
 ) -> Result<Instance, Failure> {
     let pool = plugin.module().pool();
     pool.misses.fetch_add(1, Ordering::Relaxed);
-    let made = Instance::new(plugin.module(), options());
-    match made {
+    let first = options();
+    let has_lowered_limits = first.limits.is_some();
+    let made = match Instance::new(plugin.module(), first) {
         Err(full) if full.is_full() && pool.options.wait_ms > 0 => wait(plugin, options, full),
         made => made,
+    };
+    match made {
+        Ok(mut instance) => {
+            instance.report_to(admission);
+            Ok(instance)
+        }
+        // What it runs to start with can fail, too.
+        Err(failure) => {
+            admission.judge(failure.verdict(has_lowered_limits));
+            Err(failure)
+        }
     }
 }
 

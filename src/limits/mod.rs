@@ -86,6 +86,12 @@ pub struct Limits {
     pub plugin_instances_max: u32,
     /// Largest number of instances that live at one time, of all plugins together. A setting of the engine.
     pub instances_max: u32,
+    /// Instances in a row that end in a trap, a call's timeout, a broken promise, or beyond a limit of stack, fuel or memory, until the plugin is
+    /// suspended for a while. An instance that ends well sets the count back. 0: never.
+    pub breaker_failures_max: u32,
+    /// How long a plugin is suspended that has failed so often, in milliseconds, before one instance may try it again. The time doubles each time that
+    /// fails, up to 32 times.
+    pub breaker_pause_ms: u64,
 }
 
 impl Default for Limits {
@@ -122,6 +128,8 @@ impl Default for Limits {
             type_depth_max: 16,
             plugin_instances_max: 1_000,
             instances_max: 1_000,
+            breaker_failures_max: 20,
+            breaker_pause_ms: 30_000,
         }
     }
 }
@@ -169,6 +177,8 @@ const NAMES: &[Named] = names! {
     type_depth_max,
     plugin_instances_max,
     instances_max,
+    breaker_failures_max,
+    breaker_pause_ms,
 };
 
 impl Limits {

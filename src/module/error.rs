@@ -23,6 +23,9 @@ pub enum ModuleError {
     /// The file is there but could not be read.
     #[error("the file cannot be read: {0}; check its permissions")]
     FileUnreadable(std::io::Error),
+    /// The bytes in a `data:` URL cannot be read.
+    #[error("{0}; write 'data:application/wasm;base64,…', with the module as base64")]
+    Data(String),
     /// There are no bytes.
     #[error("the module is empty; check that the build or the copy of the file was finished")]
     Empty,

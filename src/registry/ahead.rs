@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::{Candidate, ModuleFrom, Registry, refused};
+use super::Registry;
+use super::candidate::{Candidate, ModuleFrom, refused};
 use crate::artifact::{ArtifactCache, Meta, Target};
 use crate::compiled::CompileOptions;
 use crate::deadline::Interruption;
@@ -10,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::instance::PoolOptions;
 use crate::limits::Limits;
 use crate::module::{Digest, ModuleError, ModuleSource};
-use crate::plugin::{self, Description};
+use crate::plugin::{self, Description, Origin};
 
 /// A module that is to be compiled ahead, into the artifacts of a registry.
 pub struct Precompilation {
@@ -57,6 +58,7 @@ impl Registry {
             from: ModuleFrom::File(path),
             settings: self.beside(path),
             pinned: None,
+            origin: Origin::Bytes,
         };
         let (settings, limits, pool) = self.settings_of(&candidate)?;
         let source = ModuleSource::from_file(path, &limits).map_err(refused(&name))?;

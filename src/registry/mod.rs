@@ -1,39 +1,52 @@
 //! The plugins of a process or of a tenant: loading them, finding them, dropping them.
+//!
+//! ```text
+//! load.rs        files and bytes ──▶ candidate.rs: settings, integrity, compiling ──▶ Plugin
+//! objects.rs     object stores ──────┤
+//! statement.rs   what SQL text names ┘
+//! directory/     directories that are watched ──▶ versions.rs: one version takes another's place, here and in all sessions
+//! lifecycle.rs   suspend, resume, unload, reload, and the states of plugins
+//! ```
 
 mod ahead;
+mod candidate;
 mod directory;
+mod holders;
+mod intake;
+mod lifecycle;
+mod load;
+mod objects;
 mod options;
+mod statement;
 mod versions;
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use dashmap::DashMap;
-use dashmap::mapref::entry::Entry;
 use parking_lot::Mutex;
 
 use crate::artifact::{ArtifactCache, ArtifactId, Target};
 use crate::audit::AuditLog;
 use crate::compiled::CompileOptions;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::function::SqlFunction;
 use crate::host::HostServices;
-use crate::instance::PoolOptions;
-use crate::limits::Limits;
+use crate::lifecycle::{Events, PluginEvent, Suspension};
 use crate::metrics::Metrics;
-use crate::module::{Digest, Manifest, ModuleError, ModuleSource};
+use crate::module::Digest;
 use crate::observe::Usage;
-use crate::plugin::{LoadOptions, Plugin};
-use crate::settings::{self, PluginSettings, SettingsError, SignatureSource};
+use crate::plugin::Plugin;
 
 pub use ahead::{Precompilation, Precompiled};
+use directory::Directories;
 pub use directory::{PluginDirectory, PluginFile};
-pub use options::{RegistryOptions, SettingsFiles};
-pub(crate) use versions::Session;
+use holders::Holders;
+use intake::Intake;
+pub use options::{RegistryOptions, SettingsFiles, SqlModules};
 use versions::Versions;
+pub(crate) use versions::{Change, Session};
 
 /// Plugins by name. Clones are the same registry.
 ///
@@ -65,40 +78,21 @@ struct Inner {
     artifacts: Mutex<Option<ArtifactCache>>,
     metrics: Metrics,
     usage: Usage,
-}
-
-/// A module that is about to be loaded.
-struct Candidate<'a> {
-    /// The file, or whatever the user knows it by.
-    name: &'a str,
-    from: ModuleFrom<'a>,
-    settings: SettingsFrom<'a>,
-    /// The digest that SQL text pins.
-    pinned: Option<Digest>,
-}
-
-/// Where a module comes from.
-#[derive(Clone, Copy)]
-enum ModuleFrom<'a> {
-    File(&'a Path),
-    Bytes(&'a [u8]),
-}
-
-/// Where a module's settings come from.
-#[derive(Clone, Copy)]
-enum SettingsFrom<'a> {
-    /// The caller.
-    Given(&'a PluginSettings),
-    /// The file beside it, if there is one.
-    Beside(&'a Path),
-    /// Nobody.
-    Nowhere,
+    events: Events,
+    /// What is being loaded, and what was refused.
+    intake: Intake,
+    /// Plugins that somebody has suspended, by name: it holds for all of their versions.
+    suspended: Mutex<BTreeMap<String, Suspension>>,
+    /// The files of directories that plugins are from.
+    holders: Mutex<Holders>,
+    directories: Directories,
 }
 
 impl Registry {
     /// An empty registry with these options.
     pub fn new(options: RegistryOptions) -> Self {
         Self(Arc::new(Inner {
+            events: Events::new(options.events_max),
             options,
             ..Inner::default()
         }))
@@ -112,147 +106,6 @@ impl Registry {
     /// How this registry loads plugins.
     pub fn options(&self) -> &RegistryOptions {
         &self.0.options
-    }
-
-    /// Loads a plugin from a `.wasm` or `.wat` file. Compiling takes milliseconds to seconds: in async code, use `spawn_blocking`.
-    ///
-    /// # Errors
-    ///
-    /// If the file or what is in it is refused, or a plugin of its name is there already. Nothing is changed then.
-    pub fn load_file(&self, path: impl AsRef<Path>) -> Result<Arc<Plugin>> {
-        self.add(self.compile_file(path.as_ref(), None)?)
-    }
-
-    /// As [`Self::load_file`], with these settings in place of those in the file beside it.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::load_file`].
-    pub fn load_file_with(
-        &self,
-        path: impl AsRef<Path>,
-        settings: &PluginSettings,
-    ) -> Result<Arc<Plugin>> {
-        self.add(self.compile_file(path.as_ref(), Some(settings))?)
-    }
-
-    /// What the plugin in a file says of itself, whatever it asks for: nothing is granted and nothing registered.
-    ///
-    /// # Errors
-    ///
-    /// If the module or its manifest is refused.
-    pub fn describe_file(&self, path: impl AsRef<Path>) -> Result<Manifest> {
-        let options = &self.0.options;
-        let name = path.as_ref().display().to_string();
-        let source =
-            ModuleSource::from_file(path.as_ref(), &options.limits).map_err(refused(&name))?;
-        Plugin::describe(
-            &name,
-            &source,
-            &options.limits,
-            options.interruption,
-            options.redact_well_known,
-        )
-    }
-
-    /// Loads a plugin from the bytes of a module, binary or text. `name` stands for the file in messages.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::load_file`].
-    pub fn load_bytes(&self, name: &str, bytes: &[u8]) -> Result<Arc<Plugin>> {
-        self.load_bytes_with(name, bytes, &PluginSettings::default())
-    }
-
-    /// As [`Self::load_bytes`], with these settings.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::load_file`].
-    pub fn load_bytes_with(
-        &self,
-        name: &str,
-        bytes: &[u8],
-        settings: &PluginSettings,
-    ) -> Result<Arc<Plugin>> {
-        self.add(self.compile(&Candidate {
-            name,
-            from: ModuleFrom::Bytes(bytes),
-            settings: SettingsFrom::Given(settings),
-            pinned: None,
-        })?)
-    }
-
-    /// Loads every `.wasm` and `.wat` file of a directory, each with the file `NAME.toml` beside it, on all processors. A file that is refused does not
-    /// keep the others out; of two plugins with one name, that of the file counts whose name comes first.
-    ///
-    /// # Errors
-    ///
-    /// If the directory cannot be read. What happened to each file is in the result.
-    pub fn load_dir(&self, path: impl AsRef<Path>) -> Result<Vec<(PathBuf, Result<Arc<Plugin>>)>> {
-        let files = Self::module_files(path)?;
-        let compiled = self.compile_files(&files);
-        let loaded = compiled.into_iter().map(|plugin| self.add(plugin?));
-        Ok(files.iter().cloned().zip(loaded).collect())
-    }
-
-    /// The modules of a directory, its `.wasm` and `.wat` files, in the order of their names.
-    ///
-    /// # Errors
-    ///
-    /// If the directory cannot be read.
-    pub fn module_files(path: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
-        let path = path.as_ref();
-        let failed = |error: std::io::Error| Error::Host {
-            what: format!("the plugin directory {} could not be read", path.display()),
-            reason: error.to_string(),
-        };
-        let mut files = Vec::new();
-        for entry in std::fs::read_dir(path).map_err(failed)? {
-            let file = entry.map_err(failed)?.path();
-            if file
-                .extension()
-                .is_some_and(|extension| extension == "wasm" || extension == "wat")
-            {
-                files.push(file);
-            }
-        }
-        files.sort();
-        Ok(files)
-    }
-
-    /// Compiles files on all processors; the results are in their order.
-    fn compile_files(&self, files: &[PathBuf]) -> Vec<Result<Arc<Plugin>>> {
-        let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        let next = AtomicUsize::new(0);
-        let compile = || {
-            let places = std::iter::from_fn(|| {
-                let place = next.fetch_add(1, Ordering::Relaxed);
-                files.get(place).map(|file| (place, file))
-            });
-            let compile = |(place, file): (usize, &PathBuf)| (place, self.compile_file(file, None));
-            places.map(compile).collect::<Vec<_>>()
-        };
-        let mut done = std::thread::scope(|scope| {
-            let others: Vec<_> = (1..threads.min(files.len()))
-                // If there is no thread, there is one less.
-                .filter_map(|_| {
-                    std::thread::Builder::new()
-                        .spawn_scoped(scope, compile)
-                        .ok()
-                })
-                .collect();
-            let mut done = compile();
-            for other in others {
-                match other.join() {
-                    Ok(results) => done.extend(results),
-                    Err(panic) => std::panic::resume_unwind(panic),
-                }
-            }
-            done
-        });
-        done.sort_by_key(|(place, _)| *place);
-        done.into_iter().map(|(_, result)| result).collect()
     }
 
     /// The plugin of this name.
@@ -282,9 +135,9 @@ impl Registry {
         plugins
     }
 
-    /// Forgets the plugin of this name. Sessions and queries that have its functions keep them.
-    pub fn unload(&self, name: &str) -> Option<Arc<Plugin>> {
-        self.0.plugins.remove(name).map(|(_, plugin)| plugin)
+    /// What happened to plugins, the latest last: the last [`RegistryOptions::events_max`].
+    pub fn events(&self) -> Vec<PluginEvent> {
+        self.0.events.all()
     }
 
     /// The SQL functions of all plugins.
@@ -317,7 +170,9 @@ impl Registry {
         };
         let mut artifacts = self.0.artifacts.lock();
         if artifacts.is_none() {
-            *artifacts = Some(ArtifactCache::open(options)?);
+            let cache = ArtifactCache::open(options)?;
+            cache.report_to(&self.0.events);
+            *artifacts = Some(cache);
         }
         Ok(artifacts.clone())
     }
@@ -355,207 +210,6 @@ impl Registry {
             audit: self.audit()?,
             metrics: self.0.metrics.clone(),
         })
-    }
-
-    /// Compiles a file that SQL text names, without giving it a name here: see [`RegistryOptions::module_root`].
-    pub(crate) fn compile_for_sql(
-        &self,
-        path: &str,
-        pinned: Option<Digest>,
-    ) -> Result<Arc<Plugin>> {
-        let Some(root) = &self.0.options.module_root else {
-            let file = Path::new(path);
-            return self.compile(&Candidate {
-                name: path,
-                from: ModuleFrom::File(file),
-                settings: match self.0.options.settings_files {
-                    SettingsFiles::All => SettingsFrom::Beside(file),
-                    SettingsFiles::Trusted | SettingsFiles::Off => SettingsFrom::Nowhere,
-                },
-                pinned,
-            });
-        };
-        let outside = || {
-            Error::Usage(format!(
-                "plugin {path}: CREATE FUNCTION may only name files below the directory of plugins; give a path relative to it"
-            ))
-        };
-        let failed = |error: std::io::Error| Error::Host {
-            what: "the directory of plugins could not be read".into(),
-            reason: error.to_string(),
-        };
-        let root = root.canonicalize().map_err(failed)?;
-        let file = match root.join(path).canonicalize() {
-            Ok(file) => file,
-            // The same answer for what is not there and for what is elsewhere: nobody learns what exists outside.
-            Err(_) if Path::new(path).is_absolute() || path.contains("..") => return Err(outside()),
-            Err(_) => root.join(path),
-        };
-        if !file.starts_with(&root) {
-            return Err(outside());
-        }
-        self.compile(&Candidate {
-            name: path,
-            from: ModuleFrom::File(&file),
-            settings: self.beside(&file),
-            pinned,
-        })
-    }
-
-    fn compile_file(&self, path: &Path, settings: Option<&PluginSettings>) -> Result<Arc<Plugin>> {
-        let name = path.display().to_string();
-        self.compile(&Candidate {
-            name: &name,
-            from: ModuleFrom::File(path),
-            settings: settings.map_or_else(|| self.beside(path), SettingsFrom::Given),
-            pinned: None,
-        })
-    }
-
-    /// The settings of a module that the embedder chose.
-    fn beside<'a>(&self, module: &'a Path) -> SettingsFrom<'a> {
-        match self.0.options.settings_files {
-            SettingsFiles::Off => SettingsFrom::Nowhere,
-            SettingsFiles::Trusted | SettingsFiles::All => SettingsFrom::Beside(module),
-        }
-    }
-
-    fn compile(&self, candidate: &Candidate<'_>) -> Result<Arc<Plugin>> {
-        let Inner {
-            options, compiled, ..
-        } = self.0.as_ref();
-        let Candidate { name, .. } = candidate;
-        let (settings, limits, pool) = self.settings_of(candidate)?;
-        let source = match candidate.from {
-            ModuleFrom::File(path) => ModuleSource::from_file(path, &limits),
-            ModuleFrom::Bytes(bytes) => ModuleSource::from_bytes(bytes, &limits),
-        }
-        .map_err(refused(name))?;
-        self.check_integrity(candidate, &settings, &source)?;
-        let same = |plugin: Arc<Plugin>| {
-            let is_same = *plugin.settings() == settings && plugin.has_current_secrets();
-            is_same.then_some(plugin)
-        };
-        let there = compiled
-            .get(&source.digest())
-            .and_then(|plugins| plugins.iter().filter_map(Weak::upgrade).find_map(same));
-        if let Some(plugin) = there {
-            return Ok(plugin);
-        }
-        let settings_file = matches!(candidate.settings, SettingsFrom::Beside(_))
-            .then(|| Path::new(name).with_extension("toml").display().to_string());
-        let plugin = Arc::new(Plugin::load(
-            &source,
-            &LoadOptions {
-                name,
-                settings_file,
-                settings: &settings,
-                grants: &options.grants,
-                limits: &limits,
-                pool: &pool,
-                interruption: options.interruption,
-                artifacts: self.artifacts()?.as_ref(),
-                redact_well_known: options.redact_well_known,
-                usage: options.count_calls.then_some(&self.0.usage),
-                services: &|| self.services(),
-            },
-        )?);
-        compiled.retain(|_, plugins| {
-            plugins.retain(|plugin| plugin.strong_count() > 0);
-            !plugins.is_empty()
-        });
-        compiled
-            .entry(source.digest())
-            .or_default()
-            .push(Arc::downgrade(&plugin));
-        tracing::debug!(plugin = plugin.name(), source = name, digest = %plugin.digest(), "plugin compiled");
-        Ok(plugin)
-    }
-
-    fn add(&self, plugin: Arc<Plugin>) -> Result<Arc<Plugin>> {
-        match self.0.plugins.entry(plugin.name().to_owned()) {
-            Entry::Vacant(place) => {
-                place.insert(Arc::clone(&plugin));
-                Ok(plugin)
-            }
-            Entry::Occupied(there) if there.get().is_same(&plugin) => Ok(plugin),
-            Entry::Occupied(there) => Err(Error::Usage(format!(
-                "plugin {} ({}): a plugin of this name is loaded already, from {}; unload it first, or give this one another name",
-                plugin.name(),
-                plugin.source(),
-                there.get().source()
-            ))),
-        }
-    }
-}
-
-impl Registry {
-    /// The settings that hold for a module, its limits, and where its instances come from.
-    fn settings_of(
-        &self,
-        candidate: &Candidate<'_>,
-    ) -> Result<(PluginSettings, Limits, PoolOptions)> {
-        let wrong =
-            |e: SettingsError| refused(candidate.name)(ModuleError::Settings(e.to_string()));
-        let settings = match candidate.settings {
-            SettingsFrom::Given(settings) => settings.clone(),
-            SettingsFrom::Nowhere => PluginSettings::default(),
-            SettingsFrom::Beside(path) => PluginSettings::beside(path)
-                .map_err(wrong)?
-                .unwrap_or_default(),
-        };
-        let limits = settings
-            .limits_over(&self.0.options.limits)
-            .map_err(wrong)?;
-        let pool = settings.pool_over(&self.0.options.pool).map_err(wrong)?;
-        Ok((settings, limits, pool))
-    }
-
-    /// That a module is the one that was pinned, and signed as it must be.
-    fn check_integrity(
-        &self,
-        candidate: &Candidate<'_>,
-        settings: &PluginSettings,
-        source: &ModuleSource,
-    ) -> Result<()> {
-        let options = &self.0.options;
-        let refuse = |reason: ModuleError| refused(candidate.name)(reason);
-        let found = source.digest();
-        let pins = [
-            (candidate.pinned, "in the statement"),
-            (settings.digest, "in the plugin's settings"),
-        ];
-        for (pinned, place) in pins {
-            if let Some(expected) = pinned
-                && expected != found
-            {
-                return Err(refuse(ModuleError::Digest {
-                    found,
-                    expected,
-                    place: place.to_owned(),
-                }));
-            }
-        }
-        let beside = || match candidate.from {
-            ModuleFrom::File(path) => SignatureSource::beside(path),
-            ModuleFrom::Bytes(_) => None,
-        };
-        let signature = settings.signature.clone().or_else(beside);
-        settings::check_signature(
-            source.given_bytes(),
-            signature.as_ref(),
-            &options.trusted_keys,
-            options.require_signed,
-        )
-        .map_err(|problem| refuse(ModuleError::Signature(problem)))
-    }
-}
-
-fn refused(name: &str) -> impl FnOnce(ModuleError) -> Error {
-    let plugin = crate::module::escape(name);
-    move |reason| Error::Module {
-        plugin,
-        reason: Box::new(reason),
     }
 }
 

@@ -9,6 +9,7 @@ use crate::capability::Grants;
 use crate::deadline::Interruption;
 use crate::host::{HostContext, NoContext};
 use crate::instance::PoolOptions;
+use crate::lifecycle::EVENTS_MAX;
 use crate::limits::Limits;
 use crate::settings::PublicKey;
 
@@ -25,6 +26,14 @@ pub struct RegistryOptions {
     /// The directory below which `CREATE FUNCTION … AS 'file'` finds its files; relative paths start there, and paths that leave it
     /// are refused. `None`: every file that the process can read, relative to its working directory.
     pub module_root: Option<PathBuf>,
+    /// Which modules SQL text may name. `None`: with a [`Self::module_root`] the files below it, without one files, URLs and bytes, since SQL text can
+    /// have any file's bytes then anyway.
+    pub sql_modules: Option<SqlModules>,
+    /// Whether sessions get the SQL functions `wasmfusion_suspend`, `wasmfusion_resume`, `wasmfusion_unload`, `wasmfusion_reload` and
+    /// `wasmfusion_roll_back`, which act on the plugins of all sessions. Only where whoever writes SQL operates the plugins, too.
+    pub sql_admin: bool,
+    /// Most events of [`Registry::events`](super::Registry::events) that are kept. Older ones are forgotten.
+    pub events_max: usize,
     /// Beside which modules the file `NAME.toml` is read, in which an operator grants capabilities and sets limits.
     pub settings_files: SettingsFiles,
     /// What every plugin is granted, apart from what its own settings grant.
@@ -47,6 +56,51 @@ pub struct RegistryOptions {
     pub redact_well_known: bool,
 }
 
+/// Which modules SQL text may name in `CREATE FUNCTION … AS`. Nothing that it names so is granted anything by a file, but for files below
+/// [`RegistryOptions::module_root`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SqlModules {
+    /// Files: those below [`RegistryOptions::module_root`], or all if there is none.
+    pub files: bool,
+    /// URLs of object stores that the session knows, as in `'s3://bucket/geo.wasm'`.
+    pub urls: bool,
+    /// The bytes of a module, as in `'data:application/wasm;base64,AGFzbQ…'`.
+    pub bytes: bool,
+}
+
+impl SqlModules {
+    /// Everything.
+    pub const ALL: Self = Self {
+        files: true,
+        urls: true,
+        bytes: true,
+    };
+    /// Files alone.
+    pub const FILES: Self = Self {
+        files: true,
+        urls: false,
+        bytes: false,
+    };
+    /// Nothing: `CREATE FUNCTION … LANGUAGE WASM` is refused.
+    pub const NONE: Self = Self {
+        files: false,
+        urls: false,
+        bytes: false,
+    };
+}
+
+impl RegistryOptions {
+    /// Which modules SQL text may name.
+    pub(super) fn sql_modules(&self) -> SqlModules {
+        match (self.sql_modules, &self.module_root) {
+            (Some(modules), _) => modules,
+            (None, Some(_)) => SqlModules::FILES,
+            (None, None) => SqlModules::ALL,
+        }
+    }
+}
+
 /// Beside which modules the file `NAME.toml` is read. Who can write such a file decides what the plugin may do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SettingsFiles {
@@ -67,6 +121,9 @@ impl Default for RegistryOptions {
             pool: PoolOptions::default(),
             interruption: Interruption::default(),
             module_root: None,
+            sql_modules: None,
+            sql_admin: false,
+            events_max: EVENTS_MAX,
             settings_files: SettingsFiles::default(),
             grants: Grants::default(),
             context: Arc::new(NoContext),

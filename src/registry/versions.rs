@@ -3,19 +3,31 @@
 use std::sync::Arc;
 
 use dashmap::mapref::entry::Entry;
-use parking_lot::{Mutex, RwLock, RwLockReadGuard};
+use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use super::Registry;
+use super::{Inner, Registry};
 use crate::error::{Error, Result};
+use crate::lifecycle::{Place, PluginEventKind};
+use crate::module::escape;
 use crate::plugin::Plugin;
 
 /// Versions that are kept of a plugin besides the one that is called.
 const VERSIONS_MAX: usize = 4;
+/// Versions that are kept of all plugins together: names may be ever new.
+const FORMER_MAX: usize = 256;
+
+/// What a session hears of: a version that goes, a version that comes, or one that takes the place of the other.
+#[derive(Clone, Debug)]
+pub(crate) struct Change {
+    pub(crate) old: Option<Arc<Plugin>>,
+    pub(crate) new: Option<Arc<Plugin>>,
+}
 
 /// A session that has the plugins of a registry.
 pub(crate) trait Session: Send + Sync {
-    /// Takes the functions of `new` in place of those of `old`, in one step for whoever plans a query. Whether the session is still there.
-    fn replace(&self, old: Option<&Arc<Plugin>>, new: Option<&Arc<Plugin>>) -> bool;
+    /// Takes the functions of the new versions in place of those of the old ones, in one step for whoever plans a query. Whether the session is still
+    /// there.
+    fn replace(&self, changes: &[Change]) -> bool;
 
     /// A number that no other live session has; `None` if it is gone.
     fn id(&self) -> Option<usize>;
@@ -32,6 +44,22 @@ pub(super) struct Versions {
     sessions: Mutex<Vec<Box<dyn Session>>>,
 }
 
+/// The right to change which versions are called.
+pub(super) struct Changing<'a> {
+    inner: &'a Inner,
+    #[expect(dead_code, reason = "held for its drop")]
+    changes: RwLockWriteGuard<'a, ()>,
+}
+
+/// What is to be called under a name.
+pub(super) struct Swap {
+    pub(super) name: String,
+    /// `None`: nothing any more.
+    pub(super) new: Option<Arc<Plugin>>,
+    /// Why, for the record.
+    pub(super) why: Option<String>,
+}
+
 impl Registry {
     /// The versions of a plugin that a [rollback](Self::roll_back) can return to, the latest last. The one that is called is not among them.
     pub fn former_versions(&self, name: &str) -> Vec<Arc<Plugin>> {
@@ -40,7 +68,7 @@ impl Registry {
         of_plugin.cloned().collect()
     }
 
-    /// Whether another version has taken the place of this one.
+    /// Whether a version can be returned to: another has taken its place, or it was taken out.
     pub(crate) fn is_former(&self, plugin: &Arc<Plugin>) -> bool {
         let former = self.0.versions.former.lock();
         former.iter().any(|other| Arc::ptr_eq(other, plugin))
@@ -53,7 +81,7 @@ impl Registry {
     ///
     /// If there is no such version.
     pub fn roll_back(&self, name: &str) -> Result<Arc<Plugin>> {
-        let _changing = self.0.versions.changes.write();
+        let changing = self.change();
         let plugin = {
             let mut former = self.0.versions.former.lock();
             // Of the same file, if there is one now: what was loaded from elsewhere is another plugin.
@@ -72,61 +100,50 @@ impl Registry {
             plugin.ok_or_else(|| {
                 Error::Usage(format!(
                     "plugin {}: there is no former version to return to",
-                    crate::module::escape(name)
+                    escape(name)
                 ))
             })?
         };
         let present = self.0.plugins.insert(name.to_owned(), Arc::clone(&plugin));
-        tracing::info!(target: "wasmfusion::plugins", plugin = name, version = plugin.manifest().version, digest = %plugin.digest(), "plugin rolled back");
-        self.tell(present.as_ref(), Some(&plugin));
+        if let Some(present) = &present {
+            present.standing().set_place(Place::Replaced);
+        }
+        plugin.standing().set_place(Place::Called);
+        let from = present.as_ref().map(|plugin| described(plugin));
+        let from = from.map(|from| format!("from {from} to {}", described(&plugin)));
+        plugin.standing().tell(PluginEventKind::RolledBack, from);
+        changing.tell(&[Change {
+            old: present,
+            new: Some(Arc::clone(&plugin)),
+        }]);
         Ok(plugin)
     }
 
-    /// Takes `new` in place of `old`, which has the same name and is from the same file; what was called before is kept to return to.
-    pub(super) fn swap(&self, old: &Arc<Plugin>, new: &Arc<Plugin>) -> Result<()> {
-        let _changing = self.0.versions.changes.write();
-        let before = match self.0.plugins.entry(old.name().to_owned()) {
-            // It may have been rolled back meanwhile: the file is what counts.
-            Entry::Occupied(there) if Arc::ptr_eq(there.get(), new) => return Ok(()),
-            Entry::Occupied(mut there) if there.get().source() == old.source() => {
-                Some(there.insert(Arc::clone(new)))
-            }
-            Entry::Occupied(there) => {
-                return Err(Error::Usage(format!(
-                    "plugin {}: a plugin of this name was loaded from {} meanwhile",
-                    old.name(),
-                    there.get().source()
-                )));
-            }
+    /// Makes a plugin callable that there is none of yet, for sessions that ask from now on.
+    pub(super) fn add(&self, plugin: Arc<Plugin>) -> Result<Arc<Plugin>> {
+        let changing = self.change();
+        match self.0.plugins.entry(plugin.name().to_owned()) {
             Entry::Vacant(place) => {
-                place.insert(Arc::clone(new));
-                None
+                place.insert(Arc::clone(&plugin));
             }
-        };
-        if let Some(before) = &before {
-            self.keep(before);
+            Entry::Occupied(there) if there.get().is_same(&plugin) => return Ok(plugin),
+            Entry::Occupied(there) => return Err(occupied(&plugin, there.get())),
         }
-        self.forget_former(new);
-        tracing::info!(target: "wasmfusion::plugins", plugin = new.name(), version = new.manifest().version, digest = %new.digest(), "plugin reloaded");
-        self.tell(before.as_ref(), Some(new));
-        Ok(())
+        // Files that were unloaded by hand do not come back in its place.
+        self.0.holders.lock().forget(plugin.name());
+        changing.forget_former(&plugin);
+        plugin.standing().set_place(Place::Called);
+        let from = format!("{} from {}", plugin.digest(), plugin.source());
+        plugin.standing().tell(PluginEventKind::Loaded, Some(from));
+        Ok(plugin)
     }
 
-    /// Forgets the plugin of the file that `old` is from, here and in all sessions; it is kept to return to.
-    pub(super) fn withdraw(&self, old: &Arc<Plugin>) {
-        let _changing = self.0.versions.changes.write();
-        let same = |_: &String, there: &Arc<Plugin>| there.source() == old.source();
-        if let Some((_, before)) = self.0.plugins.remove_if(old.name(), same) {
-            self.keep(&before);
-            tracing::info!(target: "wasmfusion::plugins", plugin = before.name(), "plugin removed");
-            self.tell(Some(&before), None);
+    /// The right to change which versions are called, when nobody else has it.
+    pub(super) fn change(&self) -> Changing<'_> {
+        Changing {
+            inner: &self.0,
+            changes: self.0.versions.changes.write(),
         }
-    }
-
-    /// Tells all sessions of a plugin that is new.
-    pub(super) fn announce(&self, new: &Arc<Plugin>) {
-        let _changing = self.0.versions.changes.write();
-        self.tell(None, Some(new));
     }
 
     /// While this is held, no version takes another's place.
@@ -141,20 +158,66 @@ impl Registry {
         sessions.retain(|other| other.id().is_some_and(|other| Some(other) != id));
         sessions.push(session);
     }
+}
 
-    fn tell(&self, old: Option<&Arc<Plugin>>, new: Option<&Arc<Plugin>>) {
-        let mut sessions = self.0.versions.sessions.lock();
-        sessions.retain(|session| session.replace(old, new));
+impl Changing<'_> {
+    /// Makes other versions those that are called, all of them in one step for each session. What was called before is kept to return to.
+    pub(super) fn exchange(&self, swaps: Vec<Swap>) {
+        let mut changes = Vec::new();
+        for Swap { name, new, why } in swaps {
+            let old = match &new {
+                Some(new) => self.inner.plugins.insert(name, Arc::clone(new)),
+                None => self.inner.plugins.remove(&name).map(|(_, old)| old),
+            };
+            if let (Some(old), Some(new)) = (&old, &new)
+                && Arc::ptr_eq(old, new)
+            {
+                continue;
+            }
+            if let Some(old) = &old {
+                self.keep(old);
+                old.module().pool().clear();
+                old.standing().set_place(match &new {
+                    Some(_) => Place::Replaced,
+                    None => Place::Unloaded,
+                });
+            }
+            if let Some(new) = &new {
+                self.forget_former(new);
+                new.standing().set_place(Place::Called);
+            }
+            match (&old, &new) {
+                (None, None) => continue,
+                (Some(old), None) => old.standing().tell(PluginEventKind::Unloaded, why),
+                (None, Some(new)) => {
+                    let from = format!("{} from {}", new.digest(), new.source());
+                    new.standing().tell(PluginEventKind::Loaded, Some(from));
+                }
+                (Some(old), Some(new)) => {
+                    let detail = format!("from {} to {}", described(old), described(new));
+                    new.standing().tell(PluginEventKind::Reloaded, Some(detail));
+                }
+            }
+            changes.push(Change { old, new });
+        }
+        if !changes.is_empty() {
+            self.tell(&changes);
+        }
+    }
+
+    fn tell(&self, changes: &[Change]) {
+        let mut sessions = self.inner.versions.sessions.lock();
+        sessions.retain(|session| session.replace(changes));
     }
 
     /// What is called is not a former version.
     fn forget_former(&self, new: &Arc<Plugin>) {
-        let mut former = self.0.versions.former.lock();
+        let mut former = self.inner.versions.former.lock();
         former.retain(|plugin| !Arc::ptr_eq(plugin, new));
     }
 
     fn keep(&self, old: &Arc<Plugin>) {
-        let mut former = self.0.versions.former.lock();
+        let mut former = self.inner.versions.former.lock();
         former.retain(|plugin| !Arc::ptr_eq(plugin, old));
         former.push(Arc::clone(old));
         let of_plugin = |plugin: &Arc<Plugin>| plugin.name() == old.name();
@@ -163,5 +226,23 @@ impl Registry {
         {
             former.remove(oldest);
         }
+        if former.len() > FORMER_MAX {
+            former.remove(0);
+        }
     }
+}
+
+/// That another plugin of this name is loaded.
+pub(super) fn occupied(plugin: &Plugin, there: &Plugin) -> Error {
+    Error::Usage(format!(
+        "plugin {} ({}): a plugin of this name is loaded already, from {}; unload it first, or give this one another name",
+        plugin.name(),
+        escape(plugin.source()),
+        escape(there.source())
+    ))
+}
+
+/// A version, for the record.
+fn described(plugin: &Plugin) -> String {
+    format!("{} ({})", plugin.manifest().version, plugin.digest())
 }

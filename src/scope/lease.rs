@@ -30,7 +30,7 @@ impl Lease {
     pub(crate) fn shared(plugin: &Arc<Plugin>) -> Result<Self, Failure> {
         CURRENT.with_borrow_mut(|current| {
             let Some(scope) = current.as_deref_mut() else {
-                return Self::new(&StreamScope::default(), plugin, true);
+                return Self::new(&mut StreamScope::default(), plugin, true);
             };
             // Also if a call in it has failed: then so do all that follow, and the query ends.
             let there = scope
@@ -48,13 +48,13 @@ impl Lease {
 
     /// An instance for one large state. Its memory is not charged to the query's pool: whoever holds the state reports it there.
     pub(crate) fn own(plugin: &Arc<Plugin>) -> Result<Self, Failure> {
-        CURRENT.with_borrow(|current| match current.as_deref() {
+        CURRENT.with_borrow_mut(|current| match current.as_deref_mut() {
             Some(scope) => Self::new(scope, plugin, false),
-            None => Self::new(&StreamScope::default(), plugin, false),
+            None => Self::new(&mut StreamScope::default(), plugin, false),
         })
     }
 
-    fn new(scope: &StreamScope, plugin: &Arc<Plugin>, charged: bool) -> Result<Self, Failure> {
+    fn new(scope: &mut StreamScope, plugin: &Arc<Plugin>, charged: bool) -> Result<Self, Failure> {
         Ok(Self(Arc::new(Leased {
             instance: Mutex::new(scope.make(plugin, charged)?),
             failure: OnceLock::new(),

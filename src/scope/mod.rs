@@ -61,6 +61,8 @@ pub struct StreamScope {
     limits: Option<Arc<SessionLimits>>,
     /// Whether the thread may be kept waiting.
     may_block: bool,
+    /// The plugins that it has had an instance of: it goes on with them, also when they are suspended.
+    begun: Vec<Arc<Plugin>>,
 }
 
 /// What `EXPLAIN ANALYZE` shows of a scope.
@@ -88,6 +90,7 @@ impl StreamScope {
         Self {
             instances: Vec::new(),
             shared: Vec::new(),
+            begun: Vec::new(),
             cancellation: query::cancellation(context),
             pool: Some(Arc::clone(context.memory_pool())),
             metrics: Some(ScopeMetrics::new(metrics, partition)),
@@ -184,13 +187,22 @@ impl StreamScope {
     }
 
     /// A new instance, in which states outlast a call.
-    fn make(&self, plugin: &Arc<Plugin>, charged: bool) -> Result<Instance, Failure> {
-        let instance = instance::make(plugin, || self.options(plugin, charged))?;
-        self.count_instance();
+    fn make(&mut self, plugin: &Arc<Plugin>, charged: bool) -> Result<Instance, Failure> {
+        let has_begun = self.has_begun(plugin);
+        let instance = instance::make(plugin, has_begun, || self.options(plugin, charged))?;
+        self.begin(plugin);
         Ok(instance)
     }
 
-    fn count_instance(&self) {
+    fn has_begun(&self, plugin: &Arc<Plugin>) -> bool {
+        self.begun.iter().any(|other| Arc::ptr_eq(other, plugin))
+    }
+
+    /// Counts an instance.
+    fn begin(&mut self, plugin: &Arc<Plugin>) {
+        if !self.has_begun(plugin) {
+            self.begun.push(Arc::clone(plugin));
+        }
         if let Some(metrics) = &self.metrics {
             metrics.instances.add(1);
         }
@@ -200,8 +212,9 @@ impl StreamScope {
     fn add(&mut self, plugin: &Arc<Plugin>) -> Result<usize, Failure> {
         self.show();
         self.instances.retain(|(_, instance)| instance.is_usable());
-        let instance = instance::take(plugin, || self.options(plugin, true))?;
-        self.count_instance();
+        let has_begun = self.has_begun(plugin);
+        let instance = instance::take(plugin, has_begun, || self.options(plugin, true))?;
+        self.begin(plugin);
         self.instances.push((Arc::clone(plugin), instance));
         Ok(self.instances.len() - 1)
     }
@@ -278,7 +291,7 @@ pub(crate) fn with_instance<R, E: From<Failure>>(
     CURRENT.with_borrow_mut(|current| match current {
         Some(scope) => f(scope.instance(plugin)?),
         None => {
-            let mut instance = instance::take(plugin, InstanceOptions::default)?;
+            let mut instance = instance::take(plugin, false, InstanceOptions::default)?;
             let result = f(&mut instance);
             instance::give_back(plugin, instance);
             result

@@ -15,8 +15,8 @@ use serde_json::{Map, Value};
 
 pub(crate) use secret::SECRET_BYTES_MAX;
 pub use secret::{Secret, SecretSource};
-pub(crate) use signature::check as check_signature;
 pub use signature::{PublicKey, SignatureSource};
+pub(crate) use signature::{SIGNATURE_BYTES_MAX, check as check_signature};
 
 use crate::capability::{Capability, CapabilityError, CapabilityKind, Grants, Preset};
 use crate::instance::PoolOptions;

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use crate::module::escape_cut;
 
 /// Largest file of a signature or key, in bytes. They have some hundred.
-const FILE_BYTES_MAX: u64 = 16 << 10;
+pub(crate) const SIGNATURE_BYTES_MAX: u64 = 16 << 10;
 
 /// A key that modules may be signed with. It is read from what minisign calls `minisign.pub`, whole or its last line.
 #[derive(Clone, PartialEq, Eq)]
@@ -68,7 +68,7 @@ impl SignatureSource {
                 let mut text = String::new();
                 std::fs::File::open(path)
                     .map_err(failed)?
-                    .take(FILE_BYTES_MAX)
+                    .take(SIGNATURE_BYTES_MAX)
                     .read_to_string(&mut text)
                     .map_err(failed)?;
                 Ok(text)

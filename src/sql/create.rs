@@ -22,10 +22,9 @@ use crate::error::Error;
 use crate::function::{
     AggregateFunction, ScalarFunction, SqlFunction, TableFunction, WindowFunction,
 };
-use crate::module::{Digest, FunctionKind, Nulls, signature_text};
+use crate::module::{FunctionKind, Nulls, escape, signature_text};
 use crate::plugin::Plugin;
 use crate::registry::Registry;
-use crate::settings::parse_digest;
 
 /// Names all functions of a file, in place of one function: `AS 'geo.wasm#*'`.
 const ALL: &str = "*";
@@ -269,7 +268,7 @@ async fn functions(
 ) -> Result<Vec<SqlFunction>> {
     let name = clauses.name.clone();
     let (path, function) = body(&name, &statement, &clauses)?;
-    let plugin = compile(registry, path).await?;
+    let plugin = registry.compile_for_sql(&path, state.runtime_env()).await?;
     if function.as_deref() == Some(ALL) {
         if has_signature(&statement)
             || clauses.nulls.is_some()
@@ -278,7 +277,7 @@ async fn functions(
             return Err(Error::Usage(format!(
                 "CREATE FUNCTION {name}: '#*' creates all functions of the plugin as they are; write CREATE FUNCTION {name}() LANGUAGE WASM AS \
                  '{}#*'",
-                plugin.source()
+                escape(plugin.source())
             ))
             .into());
         }
@@ -286,7 +285,7 @@ async fn functions(
         for function in &functions {
             check_names(state, function, function.name(), statement.or_replace)?;
         }
-        return Ok(functions);
+        return Ok(functions.into_iter().map(SqlFunction::stated).collect());
     }
     let wanted = function.as_deref().unwrap_or(&name);
     check_name(state, &name, wanted, statement.or_replace)?;
@@ -301,7 +300,7 @@ async fn functions(
         function.with_name(&name)
     };
     check_names(state, &function, wanted, statement.or_replace)?;
-    Ok(vec![function])
+    Ok(vec![function.stated()])
 }
 
 /// The file, and the function in it if one is named: `'file'`, `'file#function'`, or `'file', 'function'`.
@@ -330,32 +329,6 @@ fn body(
         )));
     }
     Ok((file, function))
-}
-
-/// The file of `'file@sha256:…'`, and the digest that its module must have.
-fn pinned(file: &str) -> Result<(&str, Option<Digest>), Error> {
-    match file.rsplit_once('@') {
-        Some((path, digest)) if digest.starts_with("sha256:") => {
-            let digest = parse_digest(digest)
-                .map_err(|error| Error::Usage(format!("plugin {path}: {error}")))?;
-            Ok((path, Some(digest)))
-        }
-        _ => Ok((file, None)),
-    }
-}
-
-/// Compiles off the threads that run queries.
-async fn compile(registry: &Registry, file: String) -> Result<Arc<Plugin>> {
-    let registry = registry.clone();
-    let compile = move || {
-        let (path, pinned) = pinned(&file)?;
-        registry.compile_for_sql(path, pinned)
-    };
-    if tokio::runtime::Handle::try_current().is_err() {
-        return Ok(compile()?);
-    }
-    let compiled = tokio::task::spawn_blocking(compile).await;
-    Ok(compiled.map_err(|error| DataFusionError::External(Box::new(error)))??)
 }
 
 /// That neither the name nor an alias of a function is somebody else's.
@@ -399,8 +372,8 @@ fn no_such_function(name: &str, wanted: &str, plugin: &Plugin) -> Error {
     Error::Usage(format!(
         "CREATE FUNCTION {name}: plugin {} ({}) has no function {wanted}; it has {}. Name one of them with AS '{}#function'",
         plugin.name(),
-        plugin.source(),
+        escape(plugin.source()),
         there.join(", "),
-        plugin.source()
+        escape(plugin.source())
     ))
 }

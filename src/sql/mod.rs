@@ -1,5 +1,6 @@
-//! `CREATE FUNCTION … LANGUAGE WASM`, `DROP FUNCTION`, and what a session needs for them.
+//! `CREATE FUNCTION … LANGUAGE WASM`, `DROP FUNCTION`, the functions of operators, and what a session needs for them.
 
+mod admin;
 mod agreement;
 mod create;
 mod drop;

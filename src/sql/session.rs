@@ -1,6 +1,6 @@
 //! What a `SessionContext` gains.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
@@ -14,6 +14,7 @@ use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast;
 use parking_lot::RwLock;
 
+use super::admin;
 use super::create::{self, Clauses, WasmFunctionFactory};
 use super::drop;
 use super::names::{self, Owner};
@@ -22,7 +23,7 @@ use crate::error::Error;
 use crate::function::SqlFunction;
 use crate::limits::SessionLimits;
 use crate::plugin::Plugin;
-use crate::registry::{Registry, Session};
+use crate::registry::{Change, Registry, Session};
 use crate::scope::WasmRule;
 
 /// WebAssembly functions for a `SessionContext`.
@@ -34,7 +35,8 @@ pub trait SessionContextExt {
     /// # Errors
     ///
     /// If the session has a function of the same name that is not from the same plugin, or two plugins have one of the same name,
-    /// or the session has another registry. Nothing is registered then.
+    /// or the session has another registry. Nothing is registered then. Functions of plugins that came into a watched directory while the process was
+    /// running are left out instead, which is logged: new sessions can be made whatever comes there.
     fn register_plugins(&self, registry: &Registry) -> Result<()>;
 
     /// Makes the functions of one plugin callable in this session, those apart whose name somebody else has. An alias that somebody
@@ -82,38 +84,9 @@ impl SessionContextExt for SessionContext {
     fn register_plugins(&self, registry: &Registry) -> Result<()> {
         // Until this session hears of new versions.
         let _steady = registry.steady();
-        let functions = registry.functions();
         let state = self.state_ref();
         let mut state = state.write();
-        let mut taken: HashMap<&str, &SqlFunction> = HashMap::new();
-        for function in &functions {
-            for name in function.names() {
-                if let Some(other) = taken.insert(name, function) {
-                    return Err(Error::Usage(format!(
-                        "plugins {} and {} both have a function {name}; load one of them, and take from the other what you need \
-                         with CREATE FUNCTION other_name() LANGUAGE WASM AS 'file#{name}'",
-                        other.plugin().name(),
-                        function.plugin().name(),
-                    ))
-                    .into());
-                }
-                let same_plugin =
-                    |there: &SqlFunction| there.plugin().name() == function.plugin().name();
-                match Owner::of(&state, name) {
-                    Owner::Nobody => {}
-                    Owner::Plugin(there) if same_plugin(there) => {}
-                    Owner::Plugin(_) | Owner::Engine => {
-                        return Err(Error::Usage(format!(
-                            "plugin {}: the session has a function {name} already; drop it, or give the plugin's another name with \
-                             CREATE FUNCTION other_name() LANGUAGE WASM AS '{}#{name}'",
-                            function.plugin().name(),
-                            function.plugin().source(),
-                        ))
-                        .into());
-                    }
-                }
-            }
-        }
+        let functions = to_register(&state, registry)?;
         if let Some(there) = state.config().get_extension::<Registry>()
             && !there.is(registry)
         {
@@ -141,6 +114,9 @@ impl SessionContextExt for SessionContext {
             let limits = SessionLimits::new(&registry.options().limits);
             state.config_mut().options_mut().extensions.insert(limits);
             add_schema(&state, registry)?;
+            if registry.options().sql_admin {
+                admin::register(&mut state, registry)?;
+            }
         }
         registry.attach(Box::new(Attached(self.state_weak_ref())));
         for function in functions {
@@ -220,54 +196,139 @@ impl Session for Attached {
         (self.0.strong_count() > 0).then_some(self.0.as_ptr() as usize)
     }
 
-    fn replace(&self, old: Option<&Arc<Plugin>>, new: Option<&Arc<Plugin>>) -> bool {
+    fn replace(&self, changes: &[Change]) -> bool {
         let Some(state) = self.0.upgrade() else {
             return false;
         };
         let mut state = state.write();
-        if let Err(error) = replace(&mut state, old, new) {
+        if let Err(error) = replace(&mut state, changes) {
             tracing::warn!(target: "wasmfusion::plugins", %error, "a session does not get all functions of a plugin");
         }
         true
     }
 }
 
-/// Takes the functions of `new` in place of those of `old`, where the session has those still; and those that are new, where nobody has their names.
-fn replace(
-    state: &mut SessionState,
-    old: Option<&Arc<Plugin>>,
-    new: Option<&Arc<Plugin>>,
-) -> Result<()> {
-    let before = old.map(SqlFunction::all).unwrap_or_default();
-    let after = new.map(SqlFunction::all).unwrap_or_default();
+/// Takes the functions of the new versions in place of those of the old ones, where the session has those still; and those that are new, where nobody
+/// has their names. What statements have made stays.
+fn replace(state: &mut SessionState, changes: &[Change]) -> Result<()> {
+    let olds = || changes.iter().filter_map(|change| change.old.as_ref());
+    let news = || changes.iter().filter_map(|change| change.new.as_ref());
+    let before: Vec<SqlFunction> = olds().flat_map(SqlFunction::all).collect();
     let is_ours = |state: &SessionState, name: &str| match Owner::of(state, name) {
-        Owner::Plugin(there) => old.is_some_and(|old| Arc::ptr_eq(there.plugin(), old)),
+        Owner::Plugin(there) => {
+            !there.is_stated() && olds().any(|old| Arc::ptr_eq(there.plugin(), old))
+        }
         Owner::Nobody | Owner::Engine => false,
     };
-    for mut function in after {
+    let mut names: HashSet<String> = HashSet::new();
+    let mut after: Vec<SqlFunction> = Vec::new();
+    for mut function in news().flat_map(SqlFunction::all) {
         let had = before.iter().any(|other| other.name() == function.name());
         let free = match Owner::of(state, function.name()) {
             // What somebody has dropped stays dropped.
             Owner::Nobody => !had,
             Owner::Plugin(_) | Owner::Engine => is_ours(state, function.name()),
         };
-        if !free {
+        if !free || names.contains(function.name()) {
             continue;
         }
-        let is_free =
-            |name: &String| matches!(Owner::of(state, name), Owner::Nobody) || is_ours(state, name);
+        let is_free = |name: &String| {
+            let is_free = matches!(Owner::of(state, name), Owner::Nobody) || is_ours(state, name);
+            is_free && !names.contains(name)
+        };
         if !function.aliases().iter().all(is_free) {
             let name = function.name().to_owned();
             function = function.with_name(&name);
         }
-        names::put(state, function)?;
+        names.extend(function.names().map(str::to_owned));
+        after.push(function);
     }
     for name in before.iter().flat_map(SqlFunction::names) {
         if is_ours(state, name) {
             names::remove(state, name)?;
         }
     }
+    for function in after {
+        names::put(state, function)?;
+    }
     Ok(())
+}
+
+/// The functions of all plugins that a session is to have.
+///
+/// # Errors
+///
+/// If one has the name of another. Functions of plugins that came while the process was running, when nobody was there to be told, are left out instead.
+fn to_register(state: &SessionState, registry: &Registry) -> Result<Vec<SqlFunction>> {
+    let mut functions = registry.functions();
+    // Those give way that came later.
+    functions.sort_by_key(|function| function.plugin().standing().has_arrived());
+    let mut taken: HashMap<String, Arc<Plugin>> = HashMap::new();
+    let mut taking: Vec<SqlFunction> = Vec::new();
+    for mut function in functions {
+        let clash = |name: &str| clash(state, registry, &taken, &function, name);
+        let clashes: Vec<(String, Error)> = function
+            .names()
+            .filter_map(|name| Some((name.to_owned(), clash(name)?)))
+            .collect();
+        let keeps_its_name = clashes.iter().all(|(name, _)| name != function.name());
+        let has_clashes = !clashes.is_empty();
+        for (_, error) in clashes {
+            if !function.plugin().standing().has_arrived() {
+                return Err(error.into());
+            }
+            tracing::warn!(target: "wasmfusion::plugins", %error, "a session does not get all functions of a plugin");
+        }
+        if !keeps_its_name {
+            continue;
+        }
+        if has_clashes {
+            let name = function.name().to_owned();
+            function = function.with_name(&name);
+        }
+        for name in function.names() {
+            taken.insert(name.to_owned(), Arc::clone(function.plugin()));
+        }
+        let is_stated = match Owner::of(state, function.name()) {
+            Owner::Plugin(there) => there.is_stated(),
+            Owner::Nobody | Owner::Engine => false,
+        };
+        // What a statement has made of it is the session's own.
+        if !is_stated {
+            taking.push(function);
+        }
+    }
+    Ok(taking)
+}
+
+/// Why a function cannot have a name in a session, if it cannot.
+fn clash(
+    state: &SessionState,
+    registry: &Registry,
+    taken: &HashMap<String, Arc<Plugin>>,
+    function: &SqlFunction,
+    name: &str,
+) -> Option<Error> {
+    let plugin = function.plugin();
+    if let Some(other) = taken.get(name) {
+        return Some(Error::Usage(format!(
+            "plugins {} and {} both have a function {name}; load one of them, and take from the other what you need \
+             with CREATE FUNCTION other_name() LANGUAGE WASM AS 'file#{name}'",
+            other.name(),
+            plugin.name(),
+        )));
+    }
+    let is_admin = registry.options().sql_admin && admin::has(name);
+    match Owner::of(state, name) {
+        Owner::Nobody if !is_admin => None,
+        Owner::Plugin(there) if there.plugin().name() == plugin.name() => None,
+        Owner::Nobody | Owner::Plugin(_) | Owner::Engine => Some(Error::Usage(format!(
+            "plugin {}: the session has a function {name} already; drop it, or give the plugin's another name with \
+             CREATE FUNCTION other_name() LANGUAGE WASM AS '{}#{name}'",
+            plugin.name(),
+            plugin.source(),
+        ))),
+    }
 }
 
 /// Adds the schema `wasmfusion` to the session's catalog, if that takes schemas.

@@ -1,6 +1,8 @@
 //! The schema `wasmfusion` of a session: what its registry knows, as tables. Each scan shows the moment at which it is planned.
 
 mod artifacts;
+mod events;
+mod plugins;
 mod usage;
 
 use std::fmt;
@@ -19,7 +21,6 @@ use datafusion::physical_plan::ExecutionPlan;
 
 use crate::audit::AuditRecord;
 use crate::metrics::Metric;
-use crate::module::escape;
 use crate::plugin::Plugin;
 use crate::registry::Registry;
 
@@ -32,12 +33,13 @@ type Rows = fn(&Registry) -> Result<RecordBatch>;
 const TABLES: &[(&str, Rows)] = &[
     ("artifacts", artifacts::artifacts),
     ("audit", audit),
+    ("events", events::events),
     ("functions", usage::functions),
     ("grants", grants),
     ("instances", usage::instances),
     ("limits", limits),
     ("metrics", metrics),
-    ("plugins", plugins),
+    ("plugins", plugins::plugins),
     ("pools", usage::pools),
     ("queries", usage::queries),
 ];
@@ -170,34 +172,6 @@ fn audit(registry: &Registry) -> Result<RecordBatch> {
         ("bytes", false, number(all().map(|r| r.bytes))),
         ("duration_ns", false, number(all().map(|r| r.duration_ns))),
         ("outcome", false, text(all().map(|r| r.outcome.name()))),
-    ])
-}
-
-/// Every version of every plugin that is in use or can be returned to.
-fn plugins(registry: &Registry) -> Result<RecordBatch> {
-    let plugins = registry.plugins_in_use();
-    let state = |plugin: &Arc<Plugin>| {
-        let is = |other: &Arc<Plugin>| Arc::ptr_eq(plugin, other);
-        let name = plugin.name();
-        if registry.plugin(name).as_ref().is_some_and(is) {
-            "ready"
-        } else if registry.is_former(plugin) {
-            "former"
-        } else {
-            // By statements or queries alone.
-            "held"
-        }
-    };
-    let all = || plugins.iter();
-    let usage = |plugin: &Arc<Plugin>| plugin.module().counters().now();
-    batch([
-        ("plugin", false, text(all().map(|p| p.name()))),
-        ("version", false, text(all().map(|p| &p.manifest().version))),
-        ("state", false, text(all().map(state))),
-        ("source", false, text(all().map(|p| escape(p.source())))),
-        ("digest", false, text(all().map(|p| p.digest().to_string()))),
-        ("instances", false, number(all().map(|p| usage(p).0))),
-        ("memory_bytes", false, number(all().map(|p| usage(p).1))),
     ])
 }
 

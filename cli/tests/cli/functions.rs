@@ -223,3 +223,24 @@ fn the_module_root_holds() {
         );
     }
 }
+
+#[test]
+fn plugins_are_operated_in_sql() {
+    let place = Place::with_plugin();
+    let statements = "SELECT wasmfusion_suspend('test', 'to see') AS now;
+        SELECT answer('?') AS a;
+        SELECT wasmfusion_resume('test') AS now;
+        SELECT answer('?') AS a;
+        SELECT wasmfusion_reload('test') AS now;
+        SELECT event FROM wasmfusion.events WHERE plugin = 'test' ORDER BY time;";
+    place.file("all.sql", statements);
+    let outcome = run(&place, &["--plugins", "plugins", "-f", "all.sql"]);
+    let out = &outcome.out;
+    let version = out.lines().nth(1).and_then(|line| line.split(' ').nth(1));
+    let version = version.expect("a version").to_owned();
+    let expected = format!(
+        "now\ntest {version} is suspended\nnow\ntest {version} is ready\na\n42\nnow\ntest {version} is ready\nevent\nloaded\nsuspended\nresumed\n"
+    );
+    assert_eq!(*out, expected, "{}", outcome.err);
+    assert_has(&outcome.err, &["suspended by a SQL statement", "(to see)"]);
+}

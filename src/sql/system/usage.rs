@@ -37,7 +37,8 @@ fn counted(counts: &[CallCounts]) -> impl Iterator<Item = (&'static str, bool, A
         .map(|(name, of)| (*name, false, number(counts.iter().map(of))))
 }
 
-fn times(times: impl Iterator<Item = SystemTime>) -> ArrayRef {
+/// Moments.
+pub(super) fn times(times: impl Iterator<Item = SystemTime>) -> ArrayRef {
     let since = |time: SystemTime| time.duration_since(UNIX_EPOCH).unwrap_or_default();
     let times = times.map(|time| i64::try_from(since(time).as_nanos()).unwrap_or(i64::MAX));
     Arc::new(TimestampNanosecondArray::from_iter_values(times).with_timezone("UTC"))

@@ -1,74 +1,13 @@
-//! A directory of plugins that is watched, while its files come, change and go.
+//! Files come, change and go; versions are returned to; what is taken back ends.
 
 use std::fs;
-use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
 
 use datafusion::arrow::util::display::array_value_to_string;
-use datafusion::prelude::SessionContext;
-use wasmfusion::{PluginDirectory, Registry, SessionContextExt};
+use wasmfusion::{Registry, SessionContextExt};
 use wasmfusion_sql_tests::{DATA, Guest, OUT, new_session};
 
-/// Longest time until a change is seen.
-const SEEN_AFTER: Duration = Duration::from_secs(20);
-/// Versions that follow one another under load.
-const VERSIONS: i64 = 60;
-
-/// A plugin `name` whose function `name` adds a number.
-fn adding(name: &str, number: i64) -> String {
-    let body = format!("(i64.add (local.get $x) (i64.const {number}))");
-    Guest::new(name, &[], &body).text()
-}
-
-/// Puts a file into its place in one step, as tools that deploy do.
-fn put(folder: &Path, name: &str, text: &str) {
-    let new = folder.join(format!(".{name}.new"));
-    fs::write(&new, text).expect("written");
-    fs::rename(&new, folder.join(name)).expect("moved");
-}
-
-async fn value(ctx: &SessionContext, sql: &str) -> Result<String, String> {
-    let frame = ctx.sql(sql).await.map_err(|error| error.to_string())?;
-    let batches = frame.collect().await.map_err(|error| error.to_string())?;
-    Ok(array_value_to_string(batches[0].column(0), 0).expect("text"))
-}
-
-/// Waits until a query says what is expected, or fails if `None`.
-async fn until(ctx: &SessionContext, sql: &str, expected: Option<&str>) {
-    let began = Instant::now();
-    loop {
-        let found = value(ctx, sql).await.ok();
-        if found.as_deref() == expected {
-            return;
-        }
-        assert!(
-            began.elapsed() < SEEN_AFTER,
-            "{sql}: {found:?}, expected {expected:?}"
-        );
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-}
-
-fn problem(directory: &PluginDirectory, name: &str) -> Option<String> {
-    let files = directory.files();
-    let file = files.iter().find(|file| file.path.ends_with(name));
-    file.expect("the file is known").problem.clone()
-}
-
-/// Waits until a file is refused, or is not.
-async fn until_refused(directory: &PluginDirectory, name: &str, refused: bool) {
-    let began = Instant::now();
-    while problem(directory, name).is_some() != refused {
-        assert!(
-            began.elapsed() < SEEN_AFTER,
-            "{name}: {:?}",
-            problem(directory, name)
-        );
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-}
+use super::{adding, adding_in, problem, put, until, until_refused, value};
 
 #[tokio::test]
 async fn files_come_change_and_go() {
@@ -216,12 +155,9 @@ async fn what_is_put_back_is_taken_again() {
     assert_eq!(problem(&directory, "newer.wat"), None);
     assert_eq!(value(&ctx, "SELECT first(1)").await.as_deref(), Ok("8"));
     // Nobody brings a function that another plugin has.
-    let other = adding("other", 1).replace(
-        "\"functions\": [{\"name\": \"other\"",
-        "\"functions\": [{\"name\": \"first\"",
-    );
-    put(folder.path(), "other.wat", &other);
+    put(folder.path(), "other.wat", &adding_in("other", "first", 1));
     read();
+    assert!(problem(&directory, "other.wat").is_some());
     new_session(&registry, Arc::default()).expect("sessions can be made");
 }
 
@@ -272,60 +208,4 @@ async fn a_secret_that_has_changed_is_read_again() {
     put(folder.path(), "tells.toml", &settings);
     directory.refresh().expect("it can be read");
     assert_eq!(value(&ctx, "SELECT tells(1)").await.as_deref(), Ok("15"));
-}
-
-/// No query fails while versions follow one another, and each is answered by one version alone.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_is_missing_while_versions_change() {
-    let folder = tempfile::tempdir().expect("a folder");
-    put(folder.path(), "first.wat", &adding("first", 0));
-    let registry = Registry::default();
-    let directory = registry.open_dir(folder.path()).expect("it can be watched");
-    let (done, queries) = (
-        Arc::new(AtomicBool::new(false)),
-        Arc::new(AtomicUsize::new(0)),
-    );
-    let ctx = new_session(&registry, Arc::default()).expect("a session");
-    let workers: Vec<_> = (0..2)
-        .map(|_| {
-            let (ctx, done, queries) = (ctx.clone(), Arc::clone(&done), Arc::clone(&queries));
-            tokio::spawn(async move {
-                let (mut latest, mut longest) = (0, Duration::ZERO);
-                while !done.load(Ordering::Relaxed) {
-                    let began = Instant::now();
-                    let versions = "SELECT concat(min(first(value) - value), ' ', max(first(value) - value)) FROM range(0, 1000)";
-                    let found = value(&ctx, versions).await.expect("no query fails");
-                    longest = longest.max(began.elapsed());
-                    let (min, max) = found.split_once(' ').expect("two numbers");
-                    assert_eq!(min, max);
-                    let version: i64 = min.parse().expect("a number");
-                    assert!(version >= latest, "{version} after {latest}");
-                    latest = version;
-                    queries.fetch_add(1, Ordering::Relaxed);
-                }
-                longest
-            })
-        })
-        .collect();
-    for version in 1..=VERSIONS {
-        let text = match version % 10 {
-            // A version that fails now and then.
-            9 => "(module".to_owned(),
-            _ => adding("first", version),
-        };
-        put(folder.path(), "first.wat", &text);
-        let directory = &directory;
-        tokio::task::block_in_place(|| directory.refresh().expect("it can be read"));
-    }
-    until(&ctx, "SELECT first(0)", Some(&VERSIONS.to_string())).await;
-    done.store(true, Ordering::Relaxed);
-    let mut longest = Duration::ZERO;
-    for worker in workers {
-        longest = longest.max(worker.await.expect("no query fails"));
-    }
-    println!(
-        "{} queries over {VERSIONS} versions, the longest took {longest:?}",
-        queries.load(Ordering::Relaxed)
-    );
-    assert!(queries.load(Ordering::Relaxed) > 2);
 }
