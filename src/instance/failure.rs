@@ -32,7 +32,7 @@ impl Phase {
 }
 
 /// Why a call gave no answer. Everything that can end a guest, before it is told to a user.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Failure {
     /// Its query was cancelled.
     Cancelled,
@@ -155,6 +155,22 @@ impl Failure {
                 ..
             }
         )
+    }
+
+    /// What it is, in a word.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Cancelled => "cancelled",
+            Self::Limit { .. } => "limit",
+            Self::Account { .. } => "memory_pool",
+            Self::Trap(_) => "trap",
+            Self::Instantiate(_) => "host",
+        }
+    }
+
+    /// As [`Self::into_error`], as text.
+    pub(super) fn to_text(&self, function: FunctionId) -> String {
+        self.clone().into_error(function).to_string()
     }
 
     /// The failure as a user reads it.

@@ -8,17 +8,23 @@ mod failure;
 mod held;
 mod limiter;
 mod meter;
+mod observed;
 mod pool;
 
 use std::sync::Arc;
 
-use wasmfusion_abi::{BUFFER_ALIGN, Slice};
-use wasmtime::{Memory, PoolConcurrencyLimitError, Store, TypedFunc, UpdateDeadline};
+use tracing::Span;
+use wasmfusion_abi::{BUFFER_ALIGN, Slice, export};
+use wasmtime::{
+    Memory, PoolConcurrencyLimitError, Store, StoreContextMut, TypedFunc, UpdateDeadline,
+    WasmBacktrace,
+};
 
 pub(crate) use failure::{Failure, Phase};
 pub(crate) use held::{Bound, Layout, Region, Values};
 pub(crate) use limiter::{HostState, MemoryAccount, MemoryMeter};
 use meter::{Callable, CurrentCall};
+use observed::Observed;
 pub(crate) use pool::{InstancePool, PoolCounts, give_back, make, take};
 pub use pool::{Isolation, PoolOptions};
 
@@ -29,6 +35,7 @@ use crate::limits::Limits;
 use crate::memory::GuestMemory;
 use crate::module::{ManifestError, ModuleError};
 use crate::observe::{InstanceCounters, clock};
+use crate::profile::{Entry, ProfiledPlugin};
 
 /// Native stack that the host itself may need below a guest: signal frames, libcalls.
 const HOST_STACK_BYTES: usize = 256 << 10;
@@ -53,6 +60,8 @@ pub(crate) struct Instance {
     limits: Arc<Limits>,
     /// Whether the module imports host functions.
     calls_host: bool,
+    /// There if somebody watches the calls.
+    observed: Option<Box<Observed>>,
     spent: bool,
     /// Whether it has done all that it was made for.
     used_up: bool,
@@ -70,6 +79,8 @@ pub(crate) struct InstanceOptions {
     pub(crate) may_block: bool,
     /// Whether it serves a stream of a query.
     pub(crate) within_query: bool,
+    /// What its calls are part of.
+    pub(crate) span: Option<Span>,
 }
 
 /// The exports that queries call. Apart from the store, so that a call borrows both and clones neither.
@@ -77,6 +88,21 @@ struct Calls {
     alloc: TypedFunc<(u32, u32), u32>,
     /// By place in the manifest; looked up at a function's first call.
     functions: Vec<Option<Callable>>,
+}
+
+impl Calls {
+    #[inline]
+    fn call(
+        &self,
+        store: &mut Store<HostState>,
+        place: usize,
+        frame: u32,
+    ) -> wasmtime::Result<i32> {
+        match self.functions.get(place) {
+            Some(Some(callable)) => callable.function.call(store, frame),
+            _ => Err(wasmtime::Error::msg("the function was not resolved")),
+        }
+    }
 }
 
 impl Instance {
@@ -88,6 +114,7 @@ impl Instance {
             limits,
             may_block,
             within_query,
+            span,
         } = options;
         let linked = module.linked()?;
         let limits = limits.unwrap_or_else(|| Arc::clone(module.shared_limits()));
@@ -103,13 +130,15 @@ impl Instance {
         let calls_host = host.is_some();
         let plugin = Arc::clone(module.counters());
         let counters = plugin.begin(cancellation.query(), within_query);
-        let state = HostState::new(
+        let mut state = HostState::new(
             Arc::clone(&limits),
             plugin,
             Arc::clone(&counters),
             account,
             host,
         )?;
+        state.sampler = module.profiled().map(ProfiledPlugin::sampler);
+        let observed = Observed::new(span.unwrap_or_else(Span::none), state.sampler.is_some());
         let mut store = Store::new(module.engine(), state);
         store.limiter(|state| state);
         if let Some(fuel) = limits.call_fuel_max {
@@ -165,12 +194,14 @@ impl Instance {
             layout: None,
             limits,
             calls_host,
+            observed,
             spent: false,
             used_up: false,
         };
         if let Some(start) = &exports.start {
             let start: TypedFunc<(), ()> = this.export(start).ok_or_else(missing)?;
-            this.run(module, Phase::Describe, None, |store, _| {
+            let entry = Entry::Export("start");
+            this.run_observed(module, Phase::Describe, entry, None, |store, _| {
                 start.call(store, ())
             })?;
         }
@@ -208,6 +239,7 @@ impl Instance {
             limits: _,
             may_block,
             within_query,
+            span,
         } = options;
         let query = cancellation.query();
         let counters = module.counters().begin(query, within_query);
@@ -226,6 +258,8 @@ impl Instance {
             cancellation,
         )?;
         let handle = self.watch.handle();
+        let sampled = self.store.data().sampler.is_some();
+        self.observed = Observed::new(span.unwrap_or_else(Span::none), sampled);
         if let Some(host) = &mut self.store.data_mut().host {
             host.attach(self.memory, handle);
             host.serve(query, may_block);
@@ -240,6 +274,10 @@ impl Instance {
             .iter_mut()
             .for_each(|function| *function = None);
         self.counters.idle();
+        self.observed = None;
+        if let Some(sampler) = &mut self.store.data_mut().sampler {
+            sampler.flush();
+        }
         self.store.data_mut().meter.account = None;
     }
 
@@ -247,6 +285,9 @@ impl Instance {
     #[cold]
     pub(crate) fn give_up(&mut self) {
         self.spent = true;
+        self.fail(&Span::none(), "bad_result", || {
+            "the function broke the interface".to_owned()
+        });
     }
 
     /// The limits that hold for it.
@@ -331,7 +372,8 @@ impl Instance {
         if let Some(host) = &mut self.store.data_mut().host {
             host.shut();
         }
-        let address = self.run(module, Phase::Call, None, |store, calls| {
+        let entry = Entry::Export(export::ALLOC);
+        let address = self.run_observed(module, Phase::Call, entry, None, |store, calls| {
             calls.alloc.call(store, (size, BUFFER_ALIGN))
         })?;
         if address == 0 {
@@ -370,15 +412,12 @@ impl Instance {
         {
             host.begin(place);
         }
-        self.run(
-            module,
-            Phase::Call,
-            Some(error_address),
-            |store, calls| match calls.functions.get(place) {
-                Some(Some(callable)) => callable.function.call(store, frame),
-                _ => Err(wasmtime::Error::msg("the function was not resolved")),
-            },
-        )
+        if self.observed.is_some() {
+            return self.call_observed(module, place, frame, error_address);
+        }
+        self.run(module, Phase::Call, Some(error_address), |store, calls| {
+            calls.call(store, place, frame)
+        })
     }
 
     /// Calls `wasmfusion_bind`.
@@ -396,21 +435,27 @@ impl Instance {
         if let Some(host) = &mut self.store.data_mut().host {
             host.begin_bind();
         }
-        self.run(module, Phase::Call, Some(error_address), |store, _| {
-            bind.call(store, frame)
-        })
+        let entry = Entry::Export(export::BIND);
+        self.run_observed(
+            module,
+            Phase::Call,
+            entry,
+            Some(error_address),
+            |store, _| bind.call(store, frame),
+        )
     }
 
     /// Calls an export that takes nothing and returns an i32: `wasmfusion_abi_version`, `wasmfusion_describe`.
     pub(crate) fn call_plain(
         &mut self,
         module: &CompiledModule,
-        export: &wasmtime::ModuleExport,
+        of: &wasmtime::ModuleExport,
     ) -> Result<i32, Failure> {
-        let function: TypedFunc<(), i32> = self.export(export).ok_or_else(|| {
+        let function: TypedFunc<(), i32> = self.export(of).ok_or_else(|| {
             Failure::Instantiate("an export that was checked at load is gone".into())
         })?;
-        self.run(module, Phase::Describe, None, |store, _| {
+        let entry = Entry::Export(export::DESCRIBE);
+        self.run_observed(module, Phase::Describe, entry, None, |store, _| {
             function.call(store, ())
         })
     }
@@ -553,12 +598,12 @@ fn watch(
             let brake = Brake::Epoch(module.engine().weak());
             let watch = Watch::new(brake, cancellation, query_deadline);
             let handle = watch.handle();
-            store.epoch_deadline_callback(move |_| {
+            store.epoch_deadline_callback(move |context| {
                 if handle.is_stopped() {
-                    Ok(UpdateDeadline::Interrupt)
-                } else {
-                    Ok(UpdateDeadline::Continue(1))
+                    return Ok(UpdateDeadline::Interrupt);
                 }
+                sample(context, None);
+                Ok(UpdateDeadline::Continue(1))
             });
             Ok(watch)
         }
@@ -567,4 +612,15 @@ fn watch(
 
 fn missing() -> Failure {
     Failure::Instantiate("an export that was checked at load is gone".into())
+}
+
+/// Takes a sample of the guest that runs, or of the host function that it waits for, if anybody takes samples.
+pub(crate) fn sample(mut context: StoreContextMut<'_, HostState>, host: Option<&'static str>) {
+    if context.data().sampler.is_none() {
+        return;
+    }
+    let stack = WasmBacktrace::force_capture(&context);
+    if let Some(sampler) = &mut context.data_mut().sampler {
+        sampler.sample(stack.frames(), host);
+    }
 }

@@ -163,7 +163,7 @@ fn watch(directory: &Weak<Inner>, events: &Receiver<()>) {
             return;
         };
         if let Err(error) = directory.read(Told::InLog) {
-            tracing::warn!(target: "wasmfusion::plugins", %error, "a plugin directory is left as it was");
+            tracing::warn!(target: "wasmfusion::plugins", { error.message = %error }, "a plugin directory is left as it was");
         }
     }
 }
@@ -219,7 +219,7 @@ impl Inner {
                     };
                     let error = error.to_string();
                     if told == Told::InLog {
-                        tracing::warn!(target: "wasmfusion::plugins", path = %path.display(), error, "a plugin file is refused");
+                        tracing::warn!(target: "wasmfusion::plugins", { file.path = %path.display(), error.message = error }, "a plugin file is refused");
                     }
                     (kept, Some(error))
                 }

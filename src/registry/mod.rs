@@ -14,8 +14,10 @@ use std::sync::{Arc, Weak};
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use parking_lot::Mutex;
+use tracing::Span;
+use tracing::field::{Empty, display};
 
-use crate::artifact::{ArtifactCache, ArtifactId, Target};
+use crate::artifact::{ArtifactCache, ArtifactCounts, ArtifactId, Target};
 use crate::audit::AuditLog;
 use crate::compiled::CompileOptions;
 use crate::error::{Error, Result};
@@ -24,8 +26,8 @@ use crate::host::HostServices;
 use crate::instance::PoolOptions;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
-use crate::module::{Digest, Manifest, ModuleError, ModuleSource};
-use crate::observe::Usage;
+use crate::module::{Digest, Manifest, ModuleError, ModuleSource, escape};
+use crate::observe::{Published, Usage};
 use crate::plugin::{LoadOptions, Plugin};
 use crate::settings::{self, PluginSettings, SettingsError, SignatureSource};
 
@@ -64,6 +66,8 @@ struct Inner {
     /// There from when the first module is loaded, if there is to be one.
     artifacts: Mutex<Option<ArtifactCache>>,
     metrics: Metrics,
+    /// What [`Registry::publish_metrics`] has published.
+    published: Mutex<Published>,
     usage: Usage,
 }
 
@@ -225,7 +229,9 @@ impl Registry {
     fn compile_files(&self, files: &[PathBuf]) -> Vec<Result<Arc<Plugin>>> {
         let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let next = AtomicUsize::new(0);
+        let span = Span::current();
         let compile = || {
+            let _entered = span.enter();
             let places = std::iter::from_fn(|| {
                 let place = next.fetch_add(1, Ordering::Relaxed);
                 files.get(place).map(|file| (place, file))
@@ -329,9 +335,19 @@ impl Registry {
             name: "",
             limits: &options.limits,
             pool: &options.pool,
-            interruption: options.interruption,
+            interruption: options.interruption(),
+            tooling: options.tooling(),
         };
         compile.artifact(module, &Target::host())
+    }
+
+    /// How often compiled modules on disk have helped, if any are kept.
+    pub(crate) fn artifact_counts(&self) -> Option<ArtifactCounts> {
+        self.0.artifacts.lock().as_ref().map(ArtifactCache::counts)
+    }
+
+    pub(crate) fn published(&self) -> &Mutex<Published> {
+        &self.0.published
     }
 
     /// The log, if it has begun.
@@ -421,6 +437,38 @@ impl Registry {
     }
 
     fn compile(&self, candidate: &Candidate<'_>) -> Result<Arc<Plugin>> {
+        let span = tracing::info_span!(
+            target: "wasmfusion::load",
+            "wasm_load",
+            otel.name = display(format_args!("load {}", escape(candidate.name))),
+            otel.kind = "internal",
+            otel.status_code = Empty,
+            otel.status_description = Empty,
+            error.type = Empty,
+            file.path = escape(candidate.name),
+            wasmfusion.plugin.name = Empty,
+            wasmfusion.plugin.version = Empty,
+            wasmfusion.plugin.digest = Empty,
+        );
+        let loaded = span.in_scope(|| self.compile_new(candidate));
+        match &loaded {
+            _ if span.is_disabled() => {}
+            Ok(plugin) => {
+                let names = plugin.module().names();
+                span.record("wasmfusion.plugin.name", &names.plugin);
+                span.record("wasmfusion.plugin.version", &names.version);
+                span.record("wasmfusion.plugin.digest", display(plugin.digest()));
+            }
+            Err(error) => {
+                span.record("otel.status_code", "ERROR");
+                span.record("otel.status_description", display(error));
+                span.record("error.type", error.kind());
+            }
+        }
+        loaded
+    }
+
+    fn compile_new(&self, candidate: &Candidate<'_>) -> Result<Arc<Plugin>> {
         let Inner {
             options, compiled, ..
         } = self.0.as_ref();
@@ -453,7 +501,9 @@ impl Registry {
                 grants: &options.grants,
                 limits: &limits,
                 pool: &pool,
-                interruption: options.interruption,
+                interruption: options.interruption(),
+                tooling: options.tooling(),
+                profiler: options.profiler.as_ref(),
                 artifacts: self.artifacts()?.as_ref(),
                 redact_well_known: options.redact_well_known,
                 usage: options.count_calls.then_some(&self.0.usage),
@@ -468,7 +518,14 @@ impl Registry {
             .entry(source.digest())
             .or_default()
             .push(Arc::downgrade(&plugin));
-        tracing::debug!(plugin = plugin.name(), source = name, digest = %plugin.digest(), "plugin compiled");
+        let names = plugin.module().names();
+        tracing::debug!(
+            wasmfusion.plugin.name = names.plugin,
+            wasmfusion.plugin.version = names.version,
+            wasmfusion.plugin.digest = %plugin.digest(),
+            file.path = escape(name),
+            "plugin compiled"
+        );
         Ok(plugin)
     }
 
@@ -552,7 +609,7 @@ impl Registry {
 }
 
 fn refused(name: &str) -> impl FnOnce(ModuleError) -> Error {
-    let plugin = crate::module::escape(name);
+    let plugin = escape(name);
     move |reason| Error::Module {
         plugin,
         reason: Box::new(reason),

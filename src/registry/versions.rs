@@ -77,7 +77,7 @@ impl Registry {
             })?
         };
         let present = self.0.plugins.insert(name.to_owned(), Arc::clone(&plugin));
-        tracing::info!(target: "wasmfusion::plugins", plugin = name, version = plugin.manifest().version, digest = %plugin.digest(), "plugin rolled back");
+        tracing::info!(target: "wasmfusion::plugins", { wasmfusion.plugin.name = name, wasmfusion.plugin.version = plugin.manifest().version, wasmfusion.plugin.digest = %plugin.digest() }, "plugin rolled back");
         self.tell(present.as_ref(), Some(&plugin));
         Ok(plugin)
     }
@@ -107,7 +107,7 @@ impl Registry {
             self.keep(before);
         }
         self.forget_former(new);
-        tracing::info!(target: "wasmfusion::plugins", plugin = new.name(), version = new.manifest().version, digest = %new.digest(), "plugin reloaded");
+        tracing::info!(target: "wasmfusion::plugins", { wasmfusion.plugin.name = new.name(), wasmfusion.plugin.version = new.manifest().version, wasmfusion.plugin.digest = %new.digest() }, "plugin reloaded");
         self.tell(before.as_ref(), Some(new));
         Ok(())
     }
@@ -118,7 +118,7 @@ impl Registry {
         let same = |_: &String, there: &Arc<Plugin>| there.source() == old.source();
         if let Some((_, before)) = self.0.plugins.remove_if(old.name(), same) {
             self.keep(&before);
-            tracing::info!(target: "wasmfusion::plugins", plugin = before.name(), "plugin removed");
+            tracing::info!(target: "wasmfusion::plugins", { wasmfusion.plugin.name = before.name() }, "plugin removed");
             self.tell(Some(&before), None);
         }
     }

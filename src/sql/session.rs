@@ -226,7 +226,7 @@ impl Session for Attached {
         };
         let mut state = state.write();
         if let Err(error) = replace(&mut state, old, new) {
-            tracing::warn!(target: "wasmfusion::plugins", %error, "a session does not get all functions of a plugin");
+            tracing::warn!(target: "wasmfusion::plugins", { error.message = %error }, "a session does not get all functions of a plugin");
         }
         true
     }
@@ -280,7 +280,7 @@ fn add_schema(state: &SessionState, registry: &Registry) -> Result<()> {
         && let Err(error) =
             catalog.register_schema(system::SCHEMA, Arc::new(SystemSchema::new(registry)))
     {
-        tracing::warn!(%error, "the session's catalog takes no schema `wasmfusion`; its tables cannot be queried");
+        tracing::warn!(error.message = %error, "the session's catalog takes no schema `wasmfusion`; its tables cannot be queried");
     }
     Ok(())
 }
