@@ -163,6 +163,36 @@ async fn host_calls_are_seen() {
     assert!(call.starts_with("fetch::http_get;"), "{call}");
 }
 
+/// An instance that waits for its next stream has said what its last one took, also if no sample was taken.
+#[tokio::test(flavor = "multi_thread")]
+async fn instances_that_wait_are_counted() {
+    let (profiler, mut options) = options(10_000_000);
+    options.pool.set("isolation", "shared").expect("an option");
+    let registry = Registry::new(options);
+    registry
+        .load_bytes("spin.wat", spinning().as_bytes())
+        .expect("it loads");
+    query(&registry, "SELECT sum(spin(value)) FROM range(0, 100)")
+        .await
+        .expect("it answers");
+    let began = Instant::now();
+    while profiler.profile().guest_time().is_zero() {
+        assert!(
+            began.elapsed() < Duration::from_secs(10),
+            "nothing was counted"
+        );
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let profile = profiler.profile();
+    assert_eq!(profile.samples(), 0);
+    assert!(
+        profile
+            .hottest()
+            .iter()
+            .any(|f| f.name == "spin::spin" && !f.total.is_zero())
+    );
+}
+
 /// Other registries keep what they have, and their guests are not sampled.
 #[tokio::test(flavor = "multi_thread")]
 async fn others_are_left_alone() {

@@ -3,126 +3,25 @@
 //! All values are absolute, so that publishing twice changes nothing. The facade's counters are whole numbers; sums of seconds are gauges
 //! that only grow. What plugins emit is in a namespace of its own (`names.rs`), so that none can be taken for what the host says.
 
+mod described;
 mod names;
 mod publisher;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::mem;
 
-use metrics::{Label, Unit, counter, gauge};
+use metrics::{Label, counter, gauge};
 
 pub(crate) use names::MetricNames;
 pub use publisher::MetricsPublisher;
 
 use super::{CallCounts, FailureCounts, FunctionUsage};
 use crate::artifact::ArtifactCounts;
+use crate::instance::PoolCounts;
 use crate::metrics::{Metric, MetricKind};
 use crate::module::escape;
+use crate::plugin::Plugin;
 use crate::registry::Registry;
-
-/// What is published of each registry: name, unit, and what it is.
-type Described = (&'static str, Unit, &'static str);
-
-const COUNTERS: &[Described] = &[
-    (
-        "wasmfusion_function_calls_total",
-        Unit::Count,
-        "Calls of guests: one for each batch of a scalar function, for each operation on the states of other kinds.",
-    ),
-    (
-        "wasmfusion_function_rows_total",
-        Unit::Count,
-        "Rows that went into calls, or that were asked for.",
-    ),
-    (
-        "wasmfusion_function_input_bytes_total",
-        Unit::Bytes,
-        "Bytes of columns that were copied into guests' memory.",
-    ),
-    (
-        "wasmfusion_function_output_bytes_total",
-        Unit::Bytes,
-        "Bytes of columns that were copied out of guests' memory.",
-    ),
-    (
-        "wasmfusion_function_host_calls_total",
-        Unit::Count,
-        "Calls of host functions.",
-    ),
-    (
-        "wasmfusion_function_denials_total",
-        Unit::Count,
-        "Calls of host functions that were refused for want of a grant.",
-    ),
-    (
-        "wasmfusion_function_fuel_total",
-        Unit::Count,
-        "Units of fuel, where fuel is counted.",
-    ),
-    (
-        "wasmfusion_function_failures_total",
-        Unit::Count,
-        "Calls that failed, by reason: error, trap, timeout, limit, bad_result, cancelled.",
-    ),
-    (
-        "wasmfusion_function_instances_total",
-        Unit::Count,
-        "Instances that have called the function.",
-    ),
-    (
-        "wasmfusion_artifacts_total",
-        Unit::Count,
-        "What became of compiled modules on disk, by event: hit, miss, refused, written, evicted.",
-    ),
-    (
-        "wasmfusion_audit_lost_total",
-        Unit::Count,
-        "Records of the audit that were lost because there were too many.",
-    ),
-];
-
-const GAUGES: &[Described] = &[
-    (
-        "wasmfusion_function_guest_seconds_total",
-        Unit::Seconds,
-        "Time that guests ran, host calls not included.",
-    ),
-    (
-        "wasmfusion_function_copy_seconds_total",
-        Unit::Seconds,
-        "Time to copy columns in and out of guests' memory and to check them.",
-    ),
-    (
-        "wasmfusion_function_host_seconds_total",
-        Unit::Seconds,
-        "Time in host functions.",
-    ),
-    (
-        "wasmfusion_function_call_duration_seconds",
-        Unit::Seconds,
-        "Duration of a call, copies included: median, 99th percentile, maximum.",
-    ),
-    (
-        "wasmfusion_function_memory_peak_bytes",
-        Unit::Bytes,
-        "Largest memory that an instance had which called the function.",
-    ),
-    (
-        "wasmfusion_info",
-        Unit::Count,
-        "1 for each version of each plugin that is in use.",
-    ),
-    (
-        "wasmfusion_instances",
-        Unit::Count,
-        "Instances of the plugin that live.",
-    ),
-    (
-        "wasmfusion_instance_memory_bytes",
-        Unit::Bytes,
-        "Memory of the plugin's instances.",
-    ),
-];
 
 /// What was published before, of what can go away.
 #[derive(Default)]
@@ -139,12 +38,7 @@ impl Registry {
     /// `docs/operations.md` lists the names. Texts of plugins in them are escaped, and the number of series is bounded by the functions there
     /// are and by [`Limits::metric_series_max`](crate::Limits::metric_series_max).
     pub fn publish_metrics(&self) {
-        for &(name, unit, what) in COUNTERS {
-            metrics::describe_counter!(name, unit, what);
-        }
-        for &(name, unit, what) in GAUGES {
-            metrics::describe_gauge!(name, unit, what);
-        }
+        described::describe();
         // Most functions of most plugins are never called.
         let called = |usage: &FunctionUsage| {
             usage.counts != CallCounts::default() || usage.failures != FailureCounts::default()
@@ -165,29 +59,13 @@ impl Registry {
     }
 
     fn publish_plugins(&self, published: &mut Published) {
-        let mut plugins: Vec<(String, u64, u64)> = Vec::new();
+        let mut plugins: BTreeMap<String, PluginSums> = BTreeMap::new();
         let mut versions = HashSet::new();
         for plugin in self.plugins_in_use() {
             let name = escape(plugin.name());
             let version = escape(&plugin.manifest().version);
             versions.insert([name.clone(), version, plugin.digest().to_string()]);
-            let (instances, bytes) = plugin.module().counters().now();
-            match plugins.last_mut() {
-                // They are sorted by name.
-                Some((last, sum, sum_bytes)) if *last == name => {
-                    *sum += instances;
-                    *sum_bytes += bytes;
-                }
-                _ => plugins.push((name, instances, bytes)),
-            }
-        }
-        let publish = |name: &str, instances: u64, bytes: u64| {
-            let labels = vec![Label::new("plugin", name.to_owned())];
-            gauge!("wasmfusion_instances", labels.clone()).set(instances as f64);
-            gauge!("wasmfusion_instance_memory_bytes", labels).set(bytes as f64);
-        };
-        for (name, instances, bytes) in &plugins {
-            publish(name, *instances, *bytes);
+            plugins.entry(name).or_default().add(&plugin);
         }
         let info = |[plugin, version, digest]: &[String; 3], value: f64| {
             let labels = vec![
@@ -197,17 +75,63 @@ impl Registry {
             ];
             gauge!("wasmfusion_info", labels).set(value);
         };
+        plugins.iter().for_each(|(name, sums)| sums.publish(name));
         versions.iter().for_each(|version| info(version, 1.0));
         // A recorder keeps what it was told last.
-        let plugins: HashSet<String> = plugins.into_iter().map(|(name, ..)| name).collect();
+        let plugins: HashSet<String> = plugins.into_keys().collect();
         for gone in mem::take(&mut published.plugins).difference(&plugins) {
-            publish(gone, 0, 0);
+            PluginSums::default().publish(gone);
         }
         for gone in mem::take(&mut published.versions).difference(&versions) {
             info(gone, 0.0);
         }
         published.plugins = plugins;
         published.versions = versions;
+    }
+}
+
+/// What all versions of a plugin have together.
+#[derive(Default)]
+struct PluginSums {
+    instances: u64,
+    memory_bytes: u64,
+    pool: PoolCounts,
+}
+
+impl PluginSums {
+    fn add(&mut self, plugin: &Plugin) {
+        let module = plugin.module();
+        let (instances, memory_bytes) = module.counters().now();
+        let PoolCounts {
+            idle,
+            hits,
+            misses,
+            waits,
+        } = module.pool().counts();
+        self.instances += instances;
+        self.memory_bytes += memory_bytes;
+        self.pool.idle += idle;
+        self.pool.hits += hits;
+        self.pool.misses += misses;
+        self.pool.waits += waits;
+    }
+
+    fn publish(&self, plugin: &str) {
+        let labels = || vec![Label::new("plugin", plugin.to_owned())];
+        for (name, value) in [
+            ("wasmfusion_instances", self.instances),
+            ("wasmfusion_instance_memory_bytes", self.memory_bytes),
+            ("wasmfusion_instances_idle", self.pool.idle),
+        ] {
+            gauge!(name, labels()).set(value as f64);
+        }
+        for (name, value) in [
+            ("wasmfusion_pool_hits_total", self.pool.hits),
+            ("wasmfusion_pool_misses_total", self.pool.misses),
+            ("wasmfusion_pool_waits_total", self.pool.waits),
+        ] {
+            counter!(name, labels()).absolute(value);
+        }
     }
 }
 

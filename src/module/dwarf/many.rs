@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use gimli::{AttributeValue, DebuggingInformationEntry, Reader, Unit, UnitOffset};
+use gimli::{AttributeValue, DebuggingInformationEntry, Reader, Section, Unit, UnitOffset};
 
 use super::{ABBREV_BYTES_MAX, Bytes, Location, Search, load};
 
