@@ -154,9 +154,13 @@ impl<'a> Many<'_, 'a> {
         entry: &DebuggingInformationEntry<Bytes<'a>>,
     ) -> Option<Inlined> {
         let name = self.name(unit, entry)?;
-        let number = |of| entry.attr_value(of).and_then(|value| value.udata_value());
-        let file = number(gimli::DW_AT_call_file)?;
-        let line = number(gimli::DW_AT_call_line).and_then(std::num::NonZeroU64::new);
+        let file = match entry.attr_value(gimli::DW_AT_call_file)? {
+            AttributeValue::FileIndex(file) => file,
+            file => file.udata_value()?,
+        };
+        let line = entry.attr_value(gimli::DW_AT_call_line);
+        let line = line.and_then(|line| line.udata_value());
+        let line = line.and_then(std::num::NonZeroU64::new);
         let header = unit.line_program.as_ref()?.header();
         let call = self.search.location(unit, header, file, line)?;
         Some(Inlined { name, call })

@@ -96,7 +96,8 @@ fn functions_that_were_compiled_into_others_are_found() {
                 line("        core::arch::wasm32::unreachable()"),
             ),
         ];
-        assert_eq!(found, expected);
+        // What comes below them is of the standard library.
+        assert_eq!(found.get(..3), Some(expected.as_slice()), "{frames:?}");
         let file = frames[0].file.as_deref();
         assert!(
             file.is_some_and(|file| file.ends_with("inlined.rs")),

@@ -129,28 +129,18 @@ fn publishing_twice_changes_nothing() {
 #[test]
 fn plugins_that_are_gone_have_nothing() {
     let registry = Registry::default();
-    let name = r#"{"name": "gone", "version": "1.0.0", "functions": []}"#;
-    let text = format!(
-        r#"(module (memory (export "memory") 1)
-        (func (export "wasmfusion_alloc") (param i32 i32) (result i32) (i32.const 0))
-        (func (export "wasmfusion_abi_version") (result i32) (i32.const 1))
-        (func (export "wasmfusion_describe") (result i32) (i32.const 8))
-        (data (i32.const 8) "\10\00\00\00\{:02x}\00\00\00{}"))"#,
-        name.len(),
-        name.replace('"', "\\\""),
-    );
-    let plugin = registry
-        .load_bytes("gone.wat", text.as_bytes())
-        .expect("it loads");
+    let bytes = include_bytes!("../../../examples/plugins/built/hello.wasm");
+    let plugin = registry.load_bytes("hello.wasm", bytes).expect("it loads");
+    let version = &plugin.manifest().version;
     let info = format!(
-        "wasmfusion_info{{plugin=gone,version=1.0.0,digest={}}}",
+        "wasmfusion_info{{plugin=hello,version={version},digest={}}}",
         plugin.digest()
     );
     let kept = Kept::default();
     ::metrics::with_local_recorder(&kept, || registry.publish_metrics());
     assert_eq!(kept.get(&info), Some(1.0));
-    assert_eq!(kept.get("wasmfusion_instances{plugin=gone}"), Some(0.0));
-    registry.unload("gone");
+    assert_eq!(kept.get("wasmfusion_instances{plugin=hello}"), Some(0.0));
+    registry.unload("hello");
     drop(plugin);
     ::metrics::with_local_recorder(&kept, || registry.publish_metrics());
     assert_eq!(kept.get(&info), Some(0.0));
