@@ -12,7 +12,6 @@ use crate::capability::CapabilityKind;
 use crate::instance::{self, HostState, MemoryMeter};
 use crate::memory::{GuestMemory, MemoryError};
 use crate::module::escape_cut;
-use crate::profile::Sampler;
 
 /// Longest text that a record shows of what was asked for, in bytes.
 const TARGET_BYTES_MAX: usize = 512;
@@ -128,9 +127,7 @@ pub(super) fn enter(
 /// Takes a sample of a host call if one was due while it ran.
 #[cold]
 fn sample(caller: &mut Caller<'_, HostState>, operation: &'static str) {
-    let due = |sampler: &Sampler| sampler.is_due();
-    if caller.data().sampler.as_deref().is_some_and(due) {
-        instance::sample(caller.as_context_mut(), Some(operation));
+    if instance::sample(caller.as_context_mut(), Some(operation)) {
         // The guest need not stop for the same tick.
         caller.as_context_mut().set_epoch_deadline(1);
     }

@@ -35,7 +35,7 @@ use crate::limits::Limits;
 use crate::memory::GuestMemory;
 use crate::module::{ManifestError, ModuleError};
 use crate::observe::{InstanceCounters, clock};
-use crate::profile::{Entry, ProfiledPlugin};
+use crate::profile::{Entry, ProfiledPlugin, Sampler};
 
 /// Native stack that the host itself may need below a guest: signal frames, libcalls.
 const HOST_STACK_BYTES: usize = 256 << 10;
@@ -614,13 +614,18 @@ fn missing() -> Failure {
     Failure::Instantiate("an export that was checked at load is gone".into())
 }
 
-/// Takes a sample of the guest that runs, or of the host function that it waits for, if anybody takes samples.
-pub(crate) fn sample(mut context: StoreContextMut<'_, HostState>, host: Option<&'static str>) {
-    if context.data().sampler.is_none() {
-        return;
+/// Takes a sample of the guest that runs, or of the host function that it has called, if one is due. Whether it was.
+pub(crate) fn sample(
+    mut context: StoreContextMut<'_, HostState>,
+    host: Option<&'static str>,
+) -> bool {
+    let due = |sampler: &Sampler| sampler.is_due(host.is_some());
+    if !context.data().sampler.as_deref().is_some_and(due) {
+        return false;
     }
     let stack = WasmBacktrace::force_capture(&context);
     if let Some(sampler) = &mut context.data_mut().sampler {
         sampler.sample(stack.frames(), host);
     }
+    true
 }

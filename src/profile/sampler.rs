@@ -27,8 +27,10 @@ pub(crate) struct Sampler {
     since: Instant,
     /// Time of calls that no sample was taken for yet.
     pending: Vec<(Entry, Duration)>,
-    /// Ticks when the host call began that runs.
+    /// Ticks when the call began, or at its last sample. The epoch alone does not say that one is due: profilers and the watchdog share it.
     ticks: u64,
+    /// Ticks when the host call began that runs.
+    host_call_ticks: u64,
 }
 
 impl ProfiledPlugin {
@@ -40,6 +42,7 @@ impl ProfiledPlugin {
             since: Instant::now(),
             pending: Vec::new(),
             ticks: 0,
+            host_call_ticks: 0,
         })
     }
 }
@@ -48,6 +51,7 @@ impl Sampler {
     /// A call begins.
     pub(crate) fn begin(&mut self, entry: Entry) {
         self.entry = entry;
+        self.ticks = self.now();
         self.since = Instant::now();
     }
 
@@ -62,12 +66,21 @@ impl Sampler {
 
     /// A host call begins.
     pub(crate) fn begin_host_call(&mut self) {
-        self.ticks = self.plugin.profiler.0.ticks.load(Ordering::Relaxed);
+        self.host_call_ticks = self.now();
     }
 
-    /// Whether a sample was due since the host call began.
-    pub(crate) fn is_due(&self) -> bool {
-        self.plugin.profiler.0.ticks.load(Ordering::Relaxed) != self.ticks
+    /// Whether a sample is due: of the guest, or of the host call that it has just made.
+    pub(crate) fn is_due(&self, host_call: bool) -> bool {
+        let since = match host_call {
+            true => self.host_call_ticks,
+            false => self.ticks,
+        };
+        self.now() != since
+    }
+
+    /// How often the interval has passed.
+    fn now(&self) -> u64 {
+        self.plugin.profiler.0.ticks.load(Ordering::Relaxed)
     }
 
     /// Takes a sample: of the guest, or of the host function that it called.
@@ -75,6 +88,7 @@ impl Sampler {
         let now = Instant::now();
         let mut time = now.saturating_duration_since(self.since);
         self.since = now;
+        self.ticks = self.now();
         if let Some((_, pending)) = self.pending.iter_mut().find(|(of, _)| *of == self.entry) {
             time += std::mem::take(pending);
         }

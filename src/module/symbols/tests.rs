@@ -91,10 +91,8 @@ fn functions_that_were_compiled_into_others_are_found() {
         let expected = [
             ("outer", line("middle(n) * 3")),
             ("inlined::middle", line("innermost(n ^ 1)")),
-            (
-                "inlined::innermost",
-                line("        core::arch::wasm32::unreachable()"),
-            ),
+            // Where it decides to trap, as the compiler has it.
+            ("inlined::innermost", line("if n == 7")),
         ];
         // What comes below them is of the standard library.
         assert_eq!(found.get(..3), Some(expected.as_slice()), "{frames:?}");
