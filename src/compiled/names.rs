@@ -1,6 +1,5 @@
 //! What a plugin and its functions are called.
 
-use crate::error::FunctionId;
 use crate::module::{Manifest, escape};
 
 /// What a plugin and its functions are called, fit to be shown.
@@ -25,13 +24,5 @@ impl Names {
     /// The function at `place` in the manifest; empty if there is none.
     pub(crate) fn function(&self, place: usize) -> &str {
         self.functions.get(place).map_or("", String::as_str)
-    }
-
-    /// The function at `place` in the manifest, for messages.
-    pub(crate) fn id(&self, place: usize) -> FunctionId {
-        FunctionId {
-            function: self.function(place).to_owned(),
-            plugin: self.plugin.clone(),
-        }
     }
 }

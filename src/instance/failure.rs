@@ -32,7 +32,7 @@ impl Phase {
 }
 
 /// Why a call gave no answer. Everything that can end a guest, before it is told to a user.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) enum Failure {
     /// Its query was cancelled.
     Cancelled,
@@ -165,12 +165,19 @@ impl Failure {
             Self::Account { .. } => "memory_pool",
             Self::Trap(_) => "trap",
             Self::Instantiate(_) => "host",
+            Self::Code(error) => error.kind(),
         }
     }
 
-    /// As [`Self::into_error`], as text.
-    pub(super) fn to_text(&self, function: FunctionId) -> String {
-        self.clone().into_error(function).to_string()
+    /// What happened, without the function's name.
+    pub(super) fn to_text(&self) -> String {
+        match self {
+            Self::Cancelled => "its query was cancelled".to_owned(),
+            Self::Limit { what, setting } => format!("{what} (`{setting}`)"),
+            Self::Account { reason, .. } | Self::Instantiate(reason) => reason.clone(),
+            Self::Trap(trap) => trap.to_string(),
+            Self::Code(error) => error.to_string(),
+        }
     }
 
     /// The failure as a user reads it.

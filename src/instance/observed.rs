@@ -102,9 +102,7 @@ impl Instance {
                     "the function answered with an error".to_owned()
                 });
             }
-            Err(failure) => self.fail(&span, failure.kind(), || {
-                failure.to_text(module.names().id(place))
-            }),
+            Err(failure) => self.fail(&span, failure.kind(), || failure.to_text()),
         }
         result
     }
