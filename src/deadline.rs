@@ -129,7 +129,7 @@ impl WatchPage {
     fn protect(&self, flags: MprotectFlags) {
         // SAFETY: whole pages that are mapped (the contract of `new`), and no Rust reference to them exists.
         if let Err(error) = unsafe { mprotect(self.address.cast(), self.length, flags) } {
-            tracing::error!(%error, "the watch page of a guest could not be protected");
+            tracing::error!(error.message = %error, "the watch page of a guest could not be protected");
         }
     }
 }

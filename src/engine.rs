@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use dashmap::DashMap;
 use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig,
-    WasmBacktraceDetails,
+    ProfilingStrategy, WasmBacktraceDetails,
 };
 
 use crate::artifact::Target;
@@ -25,6 +25,8 @@ const MEMORIES_PER_INSTANCE: u32 = 2;
 const TABLES_PER_INSTANCE: u32 = 4;
 /// Frames of a guest's stack that a trap's backtrace holds.
 const BACKTRACE_FRAMES_MAX: usize = 32;
+/// Frames of a guest's stack that a sample of a profiler holds.
+const SAMPLE_FRAMES_MAX: usize = 256;
 /// Most native stack that wasmtime lets guests have.
 const STACK_BYTES_MAX: usize = 2 << 20;
 
@@ -32,6 +34,7 @@ const STACK_BYTES_MAX: usize = 2 << 20;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct EngineSettings {
     interruption: Interruption,
+    tooling: Tooling,
     fuel: bool,
     stack_bytes_max: usize,
     instances_max: u32,
@@ -40,10 +43,25 @@ pub(crate) struct EngineSettings {
     warm_slots: u32,
 }
 
+/// What tools learn of the guests that run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Tooling {
+    /// Linux' `perf` finds the names of their functions.
+    pub(crate) perf_map: bool,
+    /// A profiler advances the epoch: nobody else's guests shall hear of that.
+    pub(crate) sampled: bool,
+}
+
 impl EngineSettings {
-    pub(crate) fn new(limits: &Limits, pool: &PoolOptions, interruption: Interruption) -> Self {
+    pub(crate) fn new(
+        limits: &Limits,
+        pool: &PoolOptions,
+        interruption: Interruption,
+        tooling: Tooling,
+    ) -> Self {
         Self {
             interruption,
+            tooling,
             fuel: limits.call_fuel_max.is_some(),
             stack_bytes_max: limits.stack_bytes_max,
             instances_max: limits.instances_max,
@@ -57,7 +75,7 @@ impl EngineSettings {
     ///
     /// # Errors
     ///
-    /// If the stack is larger than wasmtime allows, or the address space cannot be had.
+    /// If the stack is larger than wasmtime allows, the address space cannot be had, or there is to be a map for `perf` and cannot be one.
     pub(crate) fn engine(self) -> Result<Engine> {
         static ENGINES: LazyLock<DashMap<EngineSettings, Engine>> = LazyLock::new(DashMap::new);
         if self.stack_bytes_max > STACK_BYTES_MAX {
@@ -65,6 +83,12 @@ impl EngineSettings {
                 "`stack_bytes_max` is {}, at most {STACK_BYTES_MAX} are possible; set it lower",
                 self.stack_bytes_max
             )));
+        }
+        if self.tooling.perf_map && !cfg!(all(feature = "perf", target_os = "linux")) {
+            return Err(Error::Usage(
+                "`perf_map` is set, but this host cannot write a map for perf; build wasmfusion with its cargo feature `perf`, for Linux"
+                    .to_owned(),
+            ));
         }
         deadline::start()?;
         let engine = ENGINES
@@ -100,13 +124,20 @@ impl EngineSettings {
             .max_unused_warm_slots(self.warm_slots)
             .pagemap_scan(Enabled::No);
 
+        let frames_max = match self.tooling.sampled {
+            true => SAMPLE_FRAMES_MAX,
+            false => BACKTRACE_FRAMES_MAX,
+        };
         let mut config = Config::new();
+        if self.tooling.perf_map {
+            config.profiler(ProfilingStrategy::PerfMap);
+        }
         config
             .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
             .max_wasm_stack(self.stack_bytes_max)
             // Symbols are resolved from the module as its author built it, not from the one that we rewrote.
             .wasm_backtrace_details(WasmBacktraceDetails::Disable)
-            .wasm_backtrace_max_frames(NonZeroUsize::new(BACKTRACE_FRAMES_MAX))
+            .wasm_backtrace_max_frames(NonZeroUsize::new(frames_max))
             .epoch_interruption(self.interruption == Interruption::Epoch)
             .consume_fuel(self.fuel)
             // What `module::validate` refuses by name is off here too. The second memory is the watch page.

@@ -124,6 +124,27 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// What kind of error it is, in a word: `module`, `guest`, `trap`, `bad_result`, `bad_argument`, `limit`, `memory_pool`, `cancelled`, `gone`,
+    /// `suspended`, `usage` or `host`. Spans have it as `error.type`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Module { .. } => "module",
+            Self::Guest { .. } => "guest",
+            Self::Trap { .. } => "trap",
+            Self::BadResult { .. } => "bad_result",
+            Self::BadArgument { .. } => "bad_argument",
+            Self::Limit { .. } => "limit",
+            Self::MemoryPool { .. } => "memory_pool",
+            Self::Cancelled { .. } => "cancelled",
+            Self::Gone { .. } => "gone",
+            Self::Suspended { .. } => "suspended",
+            Self::Usage(_) => "usage",
+            Self::Host { .. } => "host",
+        }
+    }
+}
+
 impl From<Error> for DataFusionError {
     fn from(error: Error) -> Self {
         match error {

@@ -45,6 +45,7 @@ mod metrics;
 pub mod module;
 mod observe;
 mod plugin;
+mod profile;
 mod redact;
 mod registry;
 mod scope;
@@ -69,8 +70,14 @@ pub use lifecycle::{
 };
 pub use limits::Limits;
 pub use metrics::{Metric, MetricKind, Metrics};
-pub use observe::{CallCounts, FailureCounts, FunctionUsage, InstanceUsage, QueryUsage};
+pub use observe::{
+    CallCounts, FailureCounts, FunctionUsage, InstanceUsage, MetricsPublisher, QueryUsage,
+};
 pub use plugin::Plugin;
+pub use profile::{
+    FrameKind, HotFunction, Profile, ProfileFrame, ProfileSample, ProfileStack, Profiler,
+    ProfilerOptions,
+};
 pub use registry::{
     PluginDirectory, PluginFile, Precompilation, Precompiled, Registry, RegistryOptions,
     SettingsFiles, SqlModules,

@@ -13,6 +13,7 @@ use crate::artifact::{ArtifactCache, ArtifactId, Target};
 use crate::capability::{Capability, CapabilityKind, Grants, Permissions};
 use crate::compiled::{CompileOptions, CompiledModule};
 use crate::deadline::Interruption;
+use crate::engine::Tooling;
 use crate::error::{Error, FunctionId, Result};
 use crate::host::{HostFunction, HostServices, PluginHost};
 use crate::instance::PoolOptions;
@@ -20,6 +21,7 @@ use crate::lifecycle::{Events, Standing, Suspension};
 use crate::limits::Limits;
 use crate::module::{self, Digest, FunctionDecl, Manifest, ModuleError, ModuleSource};
 use crate::observe::Usage;
+use crate::profile::Profiler;
 use crate::settings::PluginSettings;
 pub(crate) use described::{Description, describe};
 use described::{described, redactor};
@@ -64,6 +66,9 @@ pub(crate) struct LoadOptions<'a> {
     /// The registry's, with those of the settings in place of theirs.
     pub(crate) pool: &'a PoolOptions,
     pub(crate) interruption: Interruption,
+    pub(crate) tooling: Tooling,
+    /// Who samples its instances.
+    pub(crate) profiler: Option<&'a Profiler>,
     /// Where compiled modules are kept.
     pub(crate) artifacts: Option<&'a ArtifactCache>,
     /// Whether well-known forms of secrets are redacted as well as those that were granted.
@@ -91,6 +96,8 @@ impl Plugin {
             limits,
             pool,
             interruption,
+            tooling,
+            profiler,
             artifacts,
             redact_well_known,
             usage,
@@ -105,6 +112,7 @@ impl Plugin {
             limits,
             pool,
             interruption: *interruption,
+            tooling: *tooling,
         };
         let told = |problem| refused(ModuleError::Settings(problem));
         let (mut module, mut manifest) =
@@ -139,6 +147,10 @@ impl Plugin {
             module.set_counters(counters.collect());
         }
         let standing = Standing::new(&manifest.name, &manifest.version, limits, events);
+        module.set_names(&manifest);
+        if let Some(profiler) = profiler {
+            module.set_profiler(profiler);
+        }
         Ok(Self {
             module,
             manifest,
@@ -167,6 +179,7 @@ impl Plugin {
             limits,
             pool: &PoolOptions::default(),
             interruption,
+            tooling: Tooling::default(),
         };
         let (_, manifest) = described(source, compile, None, redact_well_known)?;
         Ok(manifest)
@@ -271,6 +284,8 @@ impl Plugin {
             limits: self.limits(),
             pool: self.module.pool().options(),
             interruption: self.interruption(),
+            // Artifacts are the same for all tools.
+            tooling: Tooling::default(),
         };
         compile.artifact(self.digest(), &Target::host())
     }

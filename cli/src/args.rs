@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -26,6 +27,8 @@ Examples:
   wasmfusion inspect geo.wasm                  what is in a plugin
   wasmfusion new my-plugin                     a crate for a plugin of one's own
   wasmfusion compile plugins --artifacts kept  compile plugins ahead, for a fast start with --artifacts kept
+  wasmfusion profile --plugins plugins --flame-graph out.svg query.sql
+                                               where the time of a query's functions goes
 
 In SQL:
   CREATE FUNCTION great_circle_km() LANGUAGE WASM AS 'geo.wasm';
@@ -57,6 +60,8 @@ pub enum Tool {
     New(NewArgs),
     /// Compile plugins ahead of their use, for this machine and for others
     Compile(CompileArgs),
+    /// Run SQL and show where plugins spend their time
+    Profile(Box<ProfileArgs>),
 }
 
 /// The shell.
@@ -83,6 +88,14 @@ pub struct ShellArgs {
     /// Append a line of JSON to this file for each host call of a plugin; `SELECT * FROM wasmfusion.audit` shows the last ones
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub audit: Option<PathBuf>,
+
+    /// Answer Prometheus at this address while the shell runs, as in 127.0.0.1:9464
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub metrics_addr: Option<SocketAddr>,
+
+    /// Let --metrics-addr be an address that other machines can reach
+    #[arg(long, requires = "metrics_addr")]
+    pub metrics_allow_remote: bool,
 
     /// Work in this directory instead of the current one
     #[arg(short = 'p', long, value_name = "DIR", value_parser = directory, value_hint = ValueHint::DirPath)]
@@ -193,6 +206,10 @@ pub struct SandboxArgs {
     /// Do not read the files NAME.toml beside plugins
     #[arg(long)]
     pub no_settings_files: bool,
+
+    /// Write the names of plugins' functions to /tmp/perf-PID.map, where Linux' perf looks for them
+    #[arg(long)]
+    pub perf_map: bool,
 }
 
 /// Where compiled plugins are.
@@ -269,6 +286,33 @@ pub struct NewArgs {
     /// The directory in which the crate's directory NAME is made
     #[arg(long, value_name = "DIR", default_value = ".", value_hint = ValueHint::DirPath)]
     pub path: PathBuf,
+}
+
+/// `wasmfusion profile`.
+#[derive(Debug, Args)]
+pub struct ProfileArgs {
+    /// A file of SQL to run, as with -f
+    #[arg(value_name = "FILE.sql", value_parser = file, value_hint = ValueHint::FilePath)]
+    pub script: Option<PathBuf>,
+
+    /// Draw a flame graph into this file, as SVG
+    #[arg(long, value_name = "FILE.svg", value_hint = ValueHint::FilePath)]
+    pub flame_graph: Option<PathBuf>,
+
+    /// Write a profile for profiler.firefox.com into this file: a timeline, a call tree and a flame graph
+    #[arg(long, value_name = "FILE.json", value_hint = ValueHint::FilePath)]
+    pub firefox: Option<PathBuf>,
+
+    /// Time between two samples of a function that runs, in microseconds
+    #[arg(long, value_name = "MICROSECONDS", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
+    pub interval_us: u32,
+
+    /// How many functions the table shows
+    #[arg(long, value_name = "COUNT", default_value_t = 20)]
+    pub top: usize,
+
+    #[command(flatten)]
+    pub shell: ShellArgs,
 }
 
 /// An existing directory, as an absolute path: `--data-path` changes what relative ones mean.

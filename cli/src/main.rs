@@ -4,7 +4,8 @@
 //! args.rs ──▶ shell.rs      a session, its plugins, SQL from -c, -f, a pipe or a terminal
 //!        ├──▶ inspect.rs    what is in a module
 //!        ├──▶ scaffold.rs   a new plugin crate
-//!        └──▶ compile.rs    plugins compiled ahead
+//!        ├──▶ compile.rs    plugins compiled ahead
+//!        └──▶ profile.rs    SQL, and where its functions spend their time
 //! logs.rs                   what is logged, on stderr
 //! ```
 //!
@@ -16,6 +17,7 @@ mod inspect;
 mod limits;
 mod logs;
 mod pool;
+mod profile;
 mod report;
 mod sandbox;
 mod scaffold;
@@ -35,11 +37,15 @@ static GLOBAL: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let Cli { tool, shell } = Cli::parse();
-    logs::start(&shell.log);
+    logs::start(match &tool {
+        Some(Tool::Profile(args)) => &args.shell.log,
+        _ => &shell.log,
+    });
     match tool {
         Some(Tool::Inspect(args)) => inspect::run(&args),
         Some(Tool::New(args)) => scaffold::run(&args),
         Some(Tool::Compile(args)) => compile::run(&args),
+        Some(Tool::Profile(args)) => profile::run(*args),
         None => shell::run(shell),
     }
 }

@@ -21,6 +21,7 @@ pub fn options(args: &SandboxArgs) -> Result<RegistryOptions, String> {
     options.sql_admin = true;
     options.grants = args.grants.iter().cloned().collect();
     options.require_signed = args.require_signed;
+    options.perf_map = args.perf_map;
     options.trusted_keys.clone_from(&args.trusted_keys);
     Ok(options)
 }

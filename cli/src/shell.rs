@@ -5,11 +5,12 @@
 //! script.rs    -f, a pipe, \i: lines
 //!   └─▶ statement.rs   text ─▶ statements: those about functions to wasmfusion, all others to datafusion-cli
 //!          └─▶ context.rs   the session as datafusion-cli sees it
-//! session.rs   the session and its options        plugins.rs   --plugins
+//! session.rs   the session and its options        plugins.rs   --plugins        metrics.rs   --metrics-addr
 //! ```
 
 mod command;
 mod context;
+mod metrics;
 mod plugins;
 mod repl;
 mod script;
@@ -25,19 +26,29 @@ use std::sync::Arc;
 use datafusion::error::{DataFusionError, Result};
 use datafusion_cli::print_options::PrintOptions;
 use tokio::runtime::Builder;
+use wasmfusion::Profiler;
 
 use crate::args::ShellArgs;
 use crate::report;
 use context::ShellContext;
 
 /// Exit code for a command line that asks for what cannot be.
-const USAGE: u8 = 2;
+pub const USAGE: u8 = 2;
 
 /// What a piece of work came to: whether all statements succeeded. Failures were reported already.
 type Succeeded = bool;
 
 /// Runs the shell.
 pub fn run(args: ShellArgs) -> ExitCode {
+    run_with(args, None)
+}
+
+/// Runs the shell with a profiler at work.
+pub fn run_profiled(args: ShellArgs, profiler: Profiler) -> ExitCode {
+    run_with(args, Some(profiler))
+}
+
+fn run_with(args: ShellArgs, profiler: Option<Profiler>) -> ExitCode {
     let runtime = match Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -47,20 +58,20 @@ pub fn run(args: ShellArgs) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let code = runtime.block_on(run_in(args));
+    let code = runtime.block_on(run_in(args, profiler));
     // Does not wait for a statement that was given up at the prompt.
     runtime.shutdown_background();
     code
 }
 
-async fn run_in(args: ShellArgs) -> ExitCode {
+async fn run_in(args: ShellArgs, profiler: Option<Profiler>) -> ExitCode {
     if let Some(path) = &args.data_path
         && let Err(error) = std::env::set_current_dir(path)
     {
         report::error(format!("--data-path {}: {error}", path.display()));
         return USAGE.into();
     }
-    let (context, options) = match start(&args).await {
+    let (context, options) = match start(&args, profiler).await {
         Ok(started) => started,
         Err(error) => {
             report::failed(&error);
@@ -75,10 +86,14 @@ async fn run_in(args: ShellArgs) -> ExitCode {
 }
 
 /// The session, with the plugins of the command line.
-async fn start(args: &ShellArgs) -> Result<(ShellContext, PrintOptions)> {
-    let registry = plugins::registry(args).map_err(DataFusionError::Configuration)?;
+async fn start(
+    args: &ShellArgs,
+    profiler: Option<Profiler>,
+) -> Result<(ShellContext, PrintOptions)> {
+    let registry = plugins::registry(args, profiler).map_err(DataFusionError::Configuration)?;
+    let metrics = metrics::serve(args, &registry).map_err(DataFusionError::Configuration)?;
     let (session, options) = session::new(args).await?;
-    let mut context = ShellContext::new(session, &registry)?;
+    let mut context = ShellContext::new(session, &registry, metrics)?;
     for directory in &args.plugins {
         let directory = plugins::open(context.session(), &registry, directory)?;
         context.watch(directory);

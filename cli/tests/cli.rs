@@ -5,7 +5,9 @@ mod cli {
     mod functions;
     mod inspect;
     mod logs;
+    mod metrics;
     mod new;
+    mod profile;
     #[cfg(unix)]
     mod prompt;
     mod shell;

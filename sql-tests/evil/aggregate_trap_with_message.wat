@@ -1,7 +1,7 @@
 ;; Says why it traps.
 ;; kind: aggregate
 ;; expect at call: the state is torn
-;; expect at call: at <function
+;; expect at call: at evil
 ;; reached in: constant, rows, groups, many_groups, converted, sorted_groups, filter, distinct, distinct_groups, sliding, running, nulls, partitions, correlated
 (module
   (memory (export "memory") 2)

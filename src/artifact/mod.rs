@@ -200,7 +200,7 @@ impl ArtifactCache {
         self.with_start(id, |name, _, start, metadata| {
             self.0.hits.fetch_add(1, Ordering::Relaxed);
             self.0.directory.used(name, metadata);
-            tracing::debug!(target: "wasmfusion::artifact", path = %self.directory().join(name).display(), "a compiled module is used");
+            tracing::debug!(target: "wasmfusion::artifact", { file.path = %self.directory().join(name).display() }, "a compiled module is used");
             Ok(Artifact {
                 cache: self.clone(),
                 id: *id,
@@ -251,9 +251,9 @@ impl ArtifactCache {
         };
         let told = reason.to_string();
         if stays {
-            tracing::warn!(target: "wasmfusion::artifact", path = %path.display(), reason, "a compiled module is not used, but stays where it is");
+            tracing::warn!(target: "wasmfusion::artifact", { file.path = %path.display(), error.message = reason }, "a compiled module is not used, but stays where it is");
         } else {
-            tracing::warn!(target: "wasmfusion::artifact", path = %path.display(), reason, "a compiled module is not used; it is compiled anew");
+            tracing::warn!(target: "wasmfusion::artifact", { file.path = %path.display(), error.message = reason }, "a compiled module is not used; it is compiled anew");
             self.0.directory.remove(name, read);
         }
         if let Some(events) = self.0.events.get() {
@@ -302,7 +302,7 @@ impl ArtifactCache {
     pub(crate) fn keep(&self, id: &ArtifactId, meta: &Meta, module: &Module) {
         let code = compiler::serialize(module).map_err(|error| format!("{error:#}"));
         if let Err(reason) = code.and_then(|code| self.put(id, &Target::host(), meta, &code)) {
-            tracing::warn!(target: "wasmfusion::artifact", path = %self.directory().join(file_name(id)).display(), reason, "a compiled module could not be kept");
+            tracing::warn!(target: "wasmfusion::artifact", { file.path = %self.directory().join(file_name(id)).display(), error.message = reason }, "a compiled module could not be kept");
         }
     }
 }

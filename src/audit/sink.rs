@@ -5,6 +5,8 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 
+use tracing::field::display;
+
 use super::{AuditOptions, AuditRecord, Outcome};
 use crate::capability::CapabilityKind;
 use crate::error::{Error, Result};
@@ -92,7 +94,7 @@ impl LogFile {
         if let Err(error) = &result
             && !self.failed
         {
-            tracing::error!(target: "wasmfusion::audit", %error, file = %self.path.display(), "the audit log cannot be written");
+            tracing::error!(target: "wasmfusion::audit", { error.message = %error, file.path = %self.path.display() }, "the audit log cannot be written");
         }
         self.failed = result.is_err();
     }
@@ -112,19 +114,30 @@ fn trace(record: &AuditRecord) {
         ..
     } = record;
     let capability = record.capability.map_or("", CapabilityKind::name);
-    let outcome_name = outcome.name();
+    let function = (!function.is_empty()).then(|| display(format!("{plugin}::{function}")));
+    // A level is part of the call site.
+    macro_rules! emit {
+        ($level:ident) => {
+            tracing::$level!(
+                target: "wasmfusion::audit",
+                {
+                    wasmfusion.plugin.name = &**plugin,
+                    code.function.name = function,
+                    wasmfusion.query.id = query,
+                    wasmfusion.host.operation = operation,
+                    wasmfusion.host.capability = capability,
+                    wasmfusion.host.target = &**target,
+                    wasmfusion.host.outcome = outcome.name(),
+                    wasmfusion.calls = calls,
+                    wasmfusion.bytes = bytes,
+                    wasmfusion.duration_ns = duration_ns,
+                },
+                "host call"
+            )
+        };
+    }
     match outcome {
-        Outcome::Refused(Status::Denied) | Outcome::Trapped | Outcome::Lost => tracing::warn!(
-            target: "wasmfusion::audit",
-            plugin = &**plugin, function = &**function, query, operation, capability, target = &**target, calls, bytes, duration_ns,
-            outcome = outcome_name,
-            "host call"
-        ),
-        Outcome::Ok | Outcome::Refused(_) => tracing::info!(
-            target: "wasmfusion::audit",
-            plugin = &**plugin, function = &**function, query, operation, capability, target = &**target, calls, bytes, duration_ns,
-            outcome = outcome_name,
-            "host call"
-        ),
+        Outcome::Refused(Status::Denied) | Outcome::Trapped | Outcome::Lost => emit!(warn),
+        Outcome::Ok | Outcome::Refused(_) => emit!(info),
     }
 }

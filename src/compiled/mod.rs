@@ -1,6 +1,7 @@
 //! A module, compiled and ready to be instantiated, before anybody asked it what it contains.
 
 mod code;
+mod names;
 mod options;
 #[cfg(all(test, feature = "compiler"))]
 mod tests;
@@ -11,15 +12,18 @@ use wasmtime::{Engine, Module};
 
 use crate::artifact::Artifact;
 use crate::deadline::Interruption;
+use crate::engine::Tooling;
 use crate::error::Result;
 use crate::host::PluginHost;
 use crate::instance::InstancePool;
 use crate::limits::Limits;
-use crate::module::{Digest, ModuleInfo, ModuleSource, Symbolizer};
+use crate::module::{Digest, Manifest, ModuleInfo, ModuleSource, Symbolizer};
 use crate::observe::{FunctionCounters, PluginCounters};
+use crate::profile::{ProfiledPlugin, Profiler};
 use crate::redact::Redactor;
 use code::{Code, Kept};
 pub(crate) use code::{Exports, Linked};
+pub(crate) use names::Names;
 pub(crate) use options::CompileOptions;
 
 /// A compiled module.
@@ -43,7 +47,12 @@ pub(crate) struct CompiledModule {
     redactor: Arc<Redactor>,
     /// There from when it is known what the plugin may ask the host for, if it imports anything.
     host: Option<Arc<PluginHost>>,
+    /// Empty until the manifest is known.
+    names: Names,
+    /// There if instances are to be sampled, from when its functions have names.
+    profiled: Option<Arc<ProfiledPlugin>>,
     interruption: Interruption,
+    tooling: Tooling,
 }
 
 impl CompiledModule {
@@ -100,7 +109,10 @@ impl CompiledModule {
             function_counters: Vec::new(),
             redactor: Arc::default(),
             host: None,
+            names: Names::default(),
+            profiled: None,
             interruption: options.interruption,
+            tooling: options.tooling,
         }
     }
 
@@ -134,6 +146,7 @@ impl CompiledModule {
             limits: &self.limits,
             pool: self.pool.options(),
             interruption: self.interruption,
+            tooling: self.tooling,
         };
         let (module, info) = options.compile(&self.original, &self.engine)?;
         let imports = info.imports.into_iter().map(|import| import.name);
@@ -146,6 +159,25 @@ impl CompiledModule {
     /// Gives the module's host functions what they work with. Before that, calling one is a trap.
     pub(crate) fn set_host(&mut self, host: Arc<PluginHost>) {
         self.host = Some(host);
+    }
+
+    /// Sets what people know its functions by.
+    pub(crate) fn set_names(&mut self, manifest: &Manifest) {
+        self.names = Names::new(manifest);
+    }
+
+    pub(crate) fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// Has instances that are made from here on sampled.
+    pub(crate) fn set_profiler(&mut self, profiler: &Profiler) {
+        profiler.watch(&self.engine);
+        self.profiled = Some(profiler.plugin(self.names.clone(), self.symbols.clone()));
+    }
+
+    pub(crate) fn profiled(&self) -> Option<&Arc<ProfiledPlugin>> {
+        self.profiled.as_ref()
     }
 
     /// Sets what is redacted in what the guest says.

@@ -7,7 +7,7 @@ use wasmtime::{Engine, Module};
 use crate::artifact::{ArtifactId, Target};
 use crate::compiler;
 use crate::deadline::Interruption;
-use crate::engine::EngineSettings;
+use crate::engine::{EngineSettings, Tooling};
 use crate::error::{Error, Result};
 use crate::host::HostFunction;
 use crate::instance::PoolOptions;
@@ -22,6 +22,7 @@ pub(crate) struct CompileOptions<'a> {
     pub(crate) limits: &'a Limits,
     pub(crate) pool: &'a PoolOptions,
     pub(crate) interruption: Interruption,
+    pub(crate) tooling: Tooling,
 }
 
 impl CompileOptions<'_> {
@@ -33,7 +34,7 @@ impl CompileOptions<'_> {
     }
 
     fn settings(&self) -> EngineSettings {
-        EngineSettings::new(self.limits, self.pool, self.interruption)
+        EngineSettings::new(self.limits, self.pool, self.interruption, self.tooling)
     }
 
     pub(crate) fn engine(&self) -> Result<Engine> {

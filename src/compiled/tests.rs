@@ -43,6 +43,7 @@ impl Place {
             limits: &self.limits,
             pool: &self.pool,
             interruption: Interruption::default(),
+            tooling: Tooling::default(),
         }
     }
 

@@ -3,13 +3,13 @@
 use compact_str::CompactString;
 use wasmfusion_abi::Slice;
 use wasmfusion_abi::host::Pair;
-use wasmtime::Caller;
+use wasmtime::{AsContextMut, Caller};
 
 use super::calls::HostCalls;
 use super::error::{HostError, Status};
 use crate::audit::{Entry, Outcome};
 use crate::capability::CapabilityKind;
-use crate::instance::{HostState, MemoryMeter};
+use crate::instance::{self, HostState, MemoryMeter};
 use crate::memory::{GuestMemory, MemoryError};
 use crate::module::escape_cut;
 
@@ -66,7 +66,10 @@ pub(super) fn enter(
     let Some(memory) = caller.data().host.as_ref().and_then(|calls| calls.memory()) else {
         return Err(too_early(operation));
     };
-    let (bytes, state) = memory.data_and_store_mut(caller);
+    if let Some(sampler) = &mut caller.data_mut().sampler {
+        sampler.begin_host_call();
+    }
+    let (bytes, state) = memory.data_and_store_mut(&mut *caller);
     let Some((calls, meter)) = state.host_and_meter() else {
         return Err(too_early(operation));
     };
@@ -115,7 +118,19 @@ pub(super) fn enter(
         outcome,
     };
     calls.record(entry, record.outside);
+    if caller.data().sampler.is_some() {
+        sample(caller, operation);
+    }
     result
+}
+
+/// Takes a sample of a host call if one was due while it ran.
+#[cold]
+fn sample(caller: &mut Caller<'_, HostState>, operation: &'static str) {
+    if instance::sample(caller.as_context_mut(), Some(operation)) {
+        // The guest need not stop for the same tick.
+        caller.as_context_mut().set_epoch_deadline(1);
+    }
 }
 
 /// What a plugin is told that was not granted something.

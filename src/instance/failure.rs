@@ -187,6 +187,31 @@ impl Failure {
         }
     }
 
+    /// What it is, in a word.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Cancelled => "cancelled",
+            Self::Limit { .. } => "limit",
+            Self::Account { .. } => "memory_pool",
+            Self::Trap(_) => "trap",
+            Self::Suspended(_) => "suspended",
+            Self::Instantiate(_) => "host",
+            Self::Code(error) => error.kind(),
+        }
+    }
+
+    /// What happened, without the function's name.
+    pub(super) fn to_text(&self) -> String {
+        match self {
+            Self::Cancelled => "its query was cancelled".to_owned(),
+            Self::Limit { what, setting } => format!("{what} (`{setting}`)"),
+            Self::Account { reason, .. } | Self::Instantiate(reason) => reason.clone(),
+            Self::Trap(trap) => trap.to_string(),
+            Self::Suspended(_) => "its plugin is suspended".to_owned(),
+            Self::Code(error) => error.to_string(),
+        }
+    }
+
     /// The failure as a user reads it.
     pub(crate) fn into_error(self, function: FunctionId) -> Error {
         match self {

@@ -9,6 +9,7 @@ use super::Failure;
 use crate::host::HostCalls;
 use crate::limits::Limits;
 use crate::observe::{InstanceCounters, PluginCounters};
+use crate::profile::Sampler;
 
 /// Who pays for a guest's memory. Dropping it gives everything back.
 pub(crate) trait MemoryAccount: Send + Sync {
@@ -28,6 +29,8 @@ pub(crate) struct HostState {
     pub(super) refused: Option<Failure>,
     /// There if the module imports host functions.
     pub(crate) host: Option<Box<HostCalls>>,
+    /// There if the instance is sampled.
+    pub(crate) sampler: Option<Box<Sampler>>,
 }
 
 /// The memory of one instance, and what the host keeps for it.
@@ -61,6 +64,7 @@ impl HostState {
             table_elements: 0,
             refused: None,
             host,
+            sampler: None,
         };
         match others < this.meter.limits.plugin_instances_max {
             true => Ok(this),

@@ -8,17 +8,23 @@ mod failure;
 mod held;
 mod limiter;
 mod meter;
+mod observed;
 mod pool;
 
 use std::sync::Arc;
 
-use wasmfusion_abi::{BUFFER_ALIGN, Slice};
-use wasmtime::{Memory, PoolConcurrencyLimitError, Store, TypedFunc, UpdateDeadline};
+use tracing::Span;
+use wasmfusion_abi::{BUFFER_ALIGN, Slice, export};
+use wasmtime::{
+    Memory, PoolConcurrencyLimitError, Store, StoreContextMut, TypedFunc, UpdateDeadline,
+    WasmBacktrace,
+};
 
 pub(crate) use failure::{Failure, Phase};
 pub(crate) use held::{Bound, Layout, Region, Values};
 pub(crate) use limiter::{HostState, MemoryAccount, MemoryMeter};
 use meter::{Callable, CurrentCall};
+use observed::Observed;
 pub(crate) use pool::{InstancePool, PoolCounts, give_back, make, take};
 pub use pool::{Isolation, PoolOptions};
 
@@ -30,6 +36,7 @@ use crate::limits::Limits;
 use crate::memory::GuestMemory;
 use crate::module::{ManifestError, ModuleError};
 use crate::observe::{InstanceCounters, clock};
+use crate::profile::{Entry, ProfiledPlugin, Sampler};
 
 /// Native stack that the host itself may need below a guest: signal frames, libcalls.
 const HOST_STACK_BYTES: usize = 256 << 10;
@@ -54,6 +61,8 @@ pub(crate) struct Instance {
     limits: Arc<Limits>,
     /// Whether the module imports host functions.
     calls_host: bool,
+    /// There if somebody watches the calls.
+    observed: Option<Box<Observed>>,
     spent: bool,
     /// Whether it has done all that it was made for.
     used_up: bool,
@@ -75,6 +84,8 @@ pub(crate) struct InstanceOptions {
     pub(crate) may_block: bool,
     /// Whether it serves a stream of a query.
     pub(crate) within_query: bool,
+    /// What its calls are part of.
+    pub(crate) span: Option<Span>,
 }
 
 /// The exports that queries call. Apart from the store, so that a call borrows both and clones neither.
@@ -82,6 +93,21 @@ struct Calls {
     alloc: TypedFunc<(u32, u32), u32>,
     /// By place in the manifest; looked up at a function's first call.
     functions: Vec<Option<Callable>>,
+}
+
+impl Calls {
+    #[inline]
+    fn call(
+        &self,
+        store: &mut Store<HostState>,
+        place: usize,
+        frame: u32,
+    ) -> wasmtime::Result<i32> {
+        match self.functions.get(place) {
+            Some(Some(callable)) => callable.function.call(store, frame),
+            _ => Err(wasmtime::Error::msg("the function was not resolved")),
+        }
+    }
 }
 
 impl Instance {
@@ -93,6 +119,7 @@ impl Instance {
             limits,
             may_block,
             within_query,
+            span,
         } = options;
         let is_lowered = limits.is_some();
         let linked = module.linked()?;
@@ -109,13 +136,15 @@ impl Instance {
         let calls_host = host.is_some();
         let plugin = Arc::clone(module.counters());
         let counters = plugin.begin(cancellation.query(), within_query);
-        let state = HostState::new(
+        let mut state = HostState::new(
             Arc::clone(&limits),
             plugin,
             Arc::clone(&counters),
             account,
             host,
         )?;
+        state.sampler = module.profiled().map(ProfiledPlugin::sampler);
+        let observed = Observed::new(span.unwrap_or_else(Span::none), state.sampler.is_some());
         let mut store = Store::new(module.engine(), state);
         store.limiter(|state| state);
         if let Some(fuel) = limits.call_fuel_max {
@@ -171,6 +200,7 @@ impl Instance {
             layout: None,
             limits,
             calls_host,
+            observed,
             spent: false,
             used_up: false,
             is_lowered,
@@ -178,7 +208,8 @@ impl Instance {
         };
         if let Some(start) = &exports.start {
             let start: TypedFunc<(), ()> = this.export(start).ok_or_else(missing)?;
-            this.run(module, Phase::Describe, None, |store, _| {
+            let entry = Entry::Export("start");
+            this.run_observed(module, Phase::Describe, entry, None, |store, _| {
                 start.call(store, ())
             })?;
         }
@@ -221,6 +252,7 @@ impl Instance {
             limits: _,
             may_block,
             within_query,
+            span,
         } = options;
         let query = cancellation.query();
         let counters = module.counters().begin(query, within_query);
@@ -239,6 +271,8 @@ impl Instance {
             cancellation,
         )?;
         let handle = self.watch.handle();
+        let sampled = self.store.data().sampler.is_some();
+        self.observed = Observed::new(span.unwrap_or_else(Span::none), sampled);
         if let Some(host) = &mut self.store.data_mut().host {
             host.attach(self.memory, handle);
             host.serve(query, may_block);
@@ -254,6 +288,10 @@ impl Instance {
             .iter_mut()
             .for_each(|function| *function = None);
         self.counters.idle();
+        self.observed = None;
+        if let Some(sampler) = &mut self.store.data_mut().sampler {
+            sampler.flush();
+        }
         self.store.data_mut().meter.account = None;
     }
 
@@ -261,6 +299,9 @@ impl Instance {
     #[cold]
     pub(crate) fn give_up(&mut self) {
         self.spent = true;
+        self.mark_failed(&Span::none(), "bad_result", || {
+            "the function broke the interface".to_owned()
+        });
         self.conclude(match self.is_lowered {
             true => Verdict::Nothing,
             false => Verdict::Fault("it returned a bad result".to_owned()),
@@ -374,7 +415,8 @@ impl Instance {
         if let Some(host) = &mut self.store.data_mut().host {
             host.shut();
         }
-        let address = self.run(module, Phase::Call, None, |store, calls| {
+        let entry = Entry::Export(export::ALLOC);
+        let address = self.run_observed(module, Phase::Call, entry, None, |store, calls| {
             calls.alloc.call(store, (size, BUFFER_ALIGN))
         })?;
         if address == 0 {
@@ -408,15 +450,12 @@ impl Instance {
         {
             host.begin(place);
         }
-        self.run(
-            module,
-            Phase::Call,
-            Some(error_address),
-            |store, calls| match calls.functions.get(place) {
-                Some(Some(callable)) => callable.function.call(store, frame),
-                _ => Err(wasmtime::Error::msg("the function was not resolved")),
-            },
-        )
+        if self.observed.is_some() {
+            return self.call_observed(module, place, frame, error_address);
+        }
+        self.run(module, Phase::Call, Some(error_address), |store, calls| {
+            calls.call(store, place, frame)
+        })
     }
 
     /// Calls `wasmfusion_bind`.
@@ -434,21 +473,27 @@ impl Instance {
         if let Some(host) = &mut self.store.data_mut().host {
             host.begin_bind();
         }
-        self.run(module, Phase::Call, Some(error_address), |store, _| {
-            bind.call(store, frame)
-        })
+        let entry = Entry::Export(export::BIND);
+        self.run_observed(
+            module,
+            Phase::Call,
+            entry,
+            Some(error_address),
+            |store, _| bind.call(store, frame),
+        )
     }
 
     /// Calls an export that takes nothing and returns an i32: `wasmfusion_abi_version`, `wasmfusion_describe`.
     pub(crate) fn call_plain(
         &mut self,
         module: &CompiledModule,
-        export: &wasmtime::ModuleExport,
+        of: &wasmtime::ModuleExport,
     ) -> Result<i32, Failure> {
-        let function: TypedFunc<(), i32> = self.export(export).ok_or_else(|| {
+        let function: TypedFunc<(), i32> = self.export(of).ok_or_else(|| {
             Failure::Instantiate("an export that was checked at load is gone".into())
         })?;
-        self.run(module, Phase::Describe, None, |store, _| {
+        let entry = Entry::Export(export::DESCRIBE);
+        self.run_observed(module, Phase::Describe, entry, None, |store, _| {
             function.call(store, ())
         })
     }
@@ -594,12 +639,12 @@ fn watch(
             let brake = Brake::Epoch(module.engine().weak());
             let watch = Watch::new(brake, cancellation, query_deadline);
             let handle = watch.handle();
-            store.epoch_deadline_callback(move |_| {
+            store.epoch_deadline_callback(move |context| {
                 if handle.is_stopped() {
-                    Ok(UpdateDeadline::Interrupt)
-                } else {
-                    Ok(UpdateDeadline::Continue(1))
+                    return Ok(UpdateDeadline::Interrupt);
                 }
+                sample(context, None);
+                Ok(UpdateDeadline::Continue(1))
             });
             Ok(watch)
         }
@@ -614,4 +659,20 @@ impl Drop for Instance {
     fn drop(&mut self) {
         self.conclude_well();
     }
+}
+
+/// Takes a sample of the guest that runs, or of the host function that it has called, if one is due. Whether it was.
+pub(crate) fn sample(
+    mut context: StoreContextMut<'_, HostState>,
+    host: Option<&'static str>,
+) -> bool {
+    let due = |sampler: &Sampler| sampler.is_due(host.is_some());
+    if !context.data().sampler.as_deref().is_some_and(due) {
+        return false;
+    }
+    let stack = WasmBacktrace::force_capture(&context);
+    if let Some(sampler) = &mut context.data_mut().sampler {
+        sampler.sample(stack.frames(), host);
+    }
+    true
 }

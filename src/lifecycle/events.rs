@@ -136,7 +136,16 @@ impl Events {
         // Levels are constants of each place that logs.
         macro_rules! log {
             ($level:expr) => {
-                tracing::event!(target: "wasmfusion::plugins", $level, plugin, version, detail, "plugin {name}")
+                tracing::event!(
+                    target: "wasmfusion::plugins",
+                    $level,
+                    {
+                        wasmfusion.plugin.name = plugin,
+                        wasmfusion.plugin.version = version,
+                        detail
+                    },
+                    "plugin {name}"
+                )
             };
         }
         match kind.level() {

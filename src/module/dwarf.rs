@@ -4,6 +4,8 @@
 //! millions of entries. So the search goes straight through the line tables and leaves indexes alone. It keeps nothing, skips
 //! tables beyond the sizes below, and ends when its time is up. Whoever loses by that loses a line number in a message.
 
+mod many;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,10 +25,12 @@ const LINES_HEADER_BYTES_MAX: u64 = 512 << 10;
 /// Lines between two looks at the clock.
 const STEPS: u32 = 4096;
 
+pub(crate) use many::find_many;
+
 type Bytes<'a> = EndianSlice<'a, LittleEndian>;
 
 /// A place in a source file.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Location {
     /// Path as the compiler recorded it: text of the guest.
     pub file: String,
@@ -40,11 +44,7 @@ pub(crate) fn find<'a>(
     section: impl Fn(&str) -> Option<&'a [u8]>,
     address: u64,
 ) -> Option<Location> {
-    let dwarf: Dwarf<Bytes<'a>> = Dwarf::load(|id: SectionId| {
-        let data = section(id.name()).unwrap_or_default();
-        Ok::<_, gimli::Error>(EndianSlice::new(data, LittleEndian))
-    })
-    .ok()?;
+    let dwarf = load(section)?;
     if dwarf.debug_abbrev.reader().len() > ABBREV_BYTES_MAX {
         return None;
     }
@@ -56,6 +56,14 @@ pub(crate) fn find<'a>(
     search.units()
 }
 
+fn load<'a>(section: impl Fn(&str) -> Option<&'a [u8]>) -> Option<Dwarf<Bytes<'a>>> {
+    Dwarf::load(|id: SectionId| {
+        let data = section(id.name()).unwrap_or_default();
+        Ok::<_, gimli::Error>(EndianSlice::new(data, LittleEndian))
+    })
+    .ok()
+}
+
 struct Search<'a> {
     dwarf: Dwarf<Bytes<'a>>,
     address: u64,
@@ -64,6 +72,11 @@ struct Search<'a> {
 
 impl<'a> Search<'a> {
     fn units(&self) -> Option<Location> {
+        self.units_with(|unit| self.lines(unit))
+    }
+
+    /// Looks at each unit until something is found.
+    fn units_with<T>(&self, mut look: impl FnMut(&Unit<Bytes<'a>>) -> Option<T>) -> Option<T> {
         let mut headers = self.dwarf.units();
         // Units mostly share one table of abbreviations, or follow each other with the same one.
         let mut shared: Option<(DebugAbbrevOffset, Arc<Abbreviations>)> = None;
@@ -82,8 +95,10 @@ impl<'a> Search<'a> {
                     parsed
                 }
             };
-            if let Some(location) = self.unit(header, abbreviations) {
-                return Some(location);
+            if let Some(unit) = self.unit(header, abbreviations)
+                && let Some(found) = look(&unit)
+            {
+                return Some(found);
             }
         }
         None
@@ -93,11 +108,10 @@ impl<'a> Search<'a> {
         &self,
         header: UnitHeader<Bytes<'a>>,
         abbreviations: Arc<Abbreviations>,
-    ) -> Option<Location> {
+    ) -> Option<Unit<Bytes<'a>>> {
         // The line table is measured before `Unit` reads it.
         self.measure(lines_offset(&header, &abbreviations)?)?;
-        let unit = Unit::new_with_abbreviations(&self.dwarf, header, abbreviations).ok()?;
-        self.lines(&unit)
+        Unit::new_with_abbreviations(&self.dwarf, header, abbreviations).ok()
     }
 
     /// Nothing if a line table is too large to be read.

@@ -5,8 +5,11 @@
 //! ```
 
 mod counters;
+mod export;
 mod usage;
 
 pub(crate) use counters::{FunctionCounters, InstanceCounters, PluginCounters, Tally, clock};
+pub use export::MetricsPublisher;
+pub(crate) use export::Published;
 pub(crate) use usage::Usage;
 pub use usage::{CallCounts, FailureCounts, FunctionUsage, InstanceUsage, QueryUsage};

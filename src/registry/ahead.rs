@@ -7,6 +7,7 @@ use super::candidate::{Candidate, ModuleFrom, refused};
 use crate::artifact::{ArtifactCache, Meta, Target};
 use crate::compiled::CompileOptions;
 use crate::deadline::Interruption;
+use crate::engine::Tooling;
 use crate::error::{Error, Result};
 use crate::instance::PoolOptions;
 use crate::limits::Limits;
@@ -67,7 +68,7 @@ impl Registry {
             source,
             limits,
             pool,
-            interruption: options.interruption,
+            interruption: options.interruption(),
             redact_well_known: options.redact_well_known,
             artifacts,
             meta: None,
@@ -174,6 +175,7 @@ impl Precompilation {
             limits: &self.limits,
             pool: &self.pool,
             interruption: self.interruption,
+            tooling: Tooling::default(),
         }
     }
 

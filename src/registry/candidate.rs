@@ -3,11 +3,13 @@
 use std::path::Path;
 use std::sync::{Arc, Weak};
 
+use tracing::field::{Empty, display};
+
 use super::{Inner, Registry};
 use crate::error::{Error, Result};
 use crate::instance::PoolOptions;
 use crate::limits::Limits;
-use crate::module::{Digest, ModuleError, ModuleSource};
+use crate::module::{Digest, ModuleError, ModuleSource, escape};
 use crate::plugin::{LoadOptions, Origin, Plugin};
 use crate::settings::{self, PluginSettings, SettingsError, SignatureSource};
 
@@ -69,6 +71,38 @@ impl Registry {
 
     /// Compiles a module, without giving it a name here.
     pub(super) fn compile(&self, candidate: &Candidate<'_>) -> Result<Arc<Plugin>> {
+        let span = tracing::info_span!(
+            target: "wasmfusion::load",
+            "wasm_load",
+            otel.name = display(format_args!("load {}", escape(candidate.name))),
+            otel.kind = "internal",
+            otel.status_code = Empty,
+            otel.status_description = Empty,
+            error.type = Empty,
+            file.path = escape(candidate.name),
+            wasmfusion.plugin.name = Empty,
+            wasmfusion.plugin.version = Empty,
+            wasmfusion.plugin.digest = Empty,
+        );
+        let loaded = span.in_scope(|| self.compile_new(candidate));
+        match &loaded {
+            _ if span.is_disabled() => {}
+            Ok(plugin) => {
+                let names = plugin.module().names();
+                span.record("wasmfusion.plugin.name", &names.plugin);
+                span.record("wasmfusion.plugin.version", &names.version);
+                span.record("wasmfusion.plugin.digest", display(plugin.digest()));
+            }
+            Err(error) => {
+                span.record("otel.status_code", "ERROR");
+                span.record("otel.status_description", display(error));
+                span.record("error.type", error.kind());
+            }
+        }
+        loaded
+    }
+
+    fn compile_new(&self, candidate: &Candidate<'_>) -> Result<Arc<Plugin>> {
         let Inner {
             options, compiled, ..
         } = self.0.as_ref();
@@ -104,7 +138,9 @@ impl Registry {
                 grants: &options.grants,
                 limits: &limits,
                 pool: &pool,
-                interruption: options.interruption,
+                interruption: options.interruption(),
+                tooling: options.tooling(),
+                profiler: options.profiler.as_ref(),
                 artifacts: self.artifacts()?.as_ref(),
                 redact_well_known: options.redact_well_known,
                 usage: options.count_calls.then_some(&self.0.usage),
@@ -120,7 +156,17 @@ impl Registry {
             .or_default()
             .push(Arc::downgrade(&plugin));
         self.keep_suspended(&plugin);
-        tracing::debug!(target: "wasmfusion::registry", plugin = plugin.name(), source = name, digest = %plugin.digest(), "plugin compiled");
+        let names = plugin.module().names();
+        tracing::debug!(
+            target: "wasmfusion::registry",
+            {
+                wasmfusion.plugin.name = names.plugin,
+                wasmfusion.plugin.version = names.version,
+                wasmfusion.plugin.digest = %plugin.digest(),
+                file.path = escape(name),
+            },
+            "plugin compiled"
+        );
         Ok(plugin)
     }
 }
@@ -189,7 +235,7 @@ impl Registry {
 
 /// An error about the module of this name.
 pub(super) fn refused(name: &str) -> impl FnOnce(ModuleError) -> Error {
-    let plugin = crate::module::escape(name);
+    let plugin = escape(name);
     move |reason| Error::Module {
         plugin,
         reason: Box::new(reason),

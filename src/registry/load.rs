@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use tracing::Span;
+
 use super::Registry;
 use super::candidate::{Candidate, ModuleFrom, SettingsFrom, refused};
 use crate::error::{Error, Result};
@@ -157,7 +159,9 @@ impl Registry {
     pub(super) fn compile_files(&self, files: &[PathBuf]) -> Vec<Result<Arc<Plugin>>> {
         let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let next = AtomicUsize::new(0);
+        let span = Span::current();
         let compile = || {
+            let _entered = span.enter();
             let places = std::iter::from_fn(|| {
                 let place = next.fetch_add(1, Ordering::Relaxed);
                 files.get(place).map(|file| (place, file))

@@ -27,7 +27,7 @@ use std::sync::{Arc, Weak};
 use dashmap::DashMap;
 use parking_lot::Mutex;
 
-use crate::artifact::{ArtifactCache, ArtifactId, Target};
+use crate::artifact::{ArtifactCache, ArtifactCounts, ArtifactId, Target};
 use crate::audit::AuditLog;
 use crate::compiled::CompileOptions;
 use crate::error::Result;
@@ -36,7 +36,7 @@ use crate::host::HostServices;
 use crate::lifecycle::{Events, PluginEvent, Suspension};
 use crate::metrics::Metrics;
 use crate::module::Digest;
-use crate::observe::Usage;
+use crate::observe::{Published, Usage};
 use crate::plugin::Plugin;
 
 pub use ahead::{Precompilation, Precompiled};
@@ -77,6 +77,8 @@ struct Inner {
     /// There from when the first module is loaded, if there is to be one.
     artifacts: Mutex<Option<ArtifactCache>>,
     metrics: Metrics,
+    /// What [`Registry::publish_metrics`] has published.
+    published: Mutex<Published>,
     usage: Usage,
     events: Events,
     /// What is being loaded, and what was refused.
@@ -184,9 +186,19 @@ impl Registry {
             name: "",
             limits: &options.limits,
             pool: &options.pool,
-            interruption: options.interruption,
+            interruption: options.interruption(),
+            tooling: options.tooling(),
         };
         compile.artifact(module, &Target::host())
+    }
+
+    /// How often compiled modules on disk have helped, if any are kept.
+    pub(crate) fn artifact_counts(&self) -> Option<ArtifactCounts> {
+        self.0.artifacts.lock().as_ref().map(ArtifactCache::counts)
+    }
+
+    pub(crate) fn published(&self) -> &Mutex<Published> {
+        &self.0.published
     }
 
     /// The log, if it has begun.

@@ -7,10 +7,12 @@ use crate::artifact::ArtifactOptions;
 use crate::audit::AuditOptions;
 use crate::capability::Grants;
 use crate::deadline::Interruption;
+use crate::engine::Tooling;
 use crate::host::{HostContext, NoContext};
 use crate::instance::PoolOptions;
 use crate::lifecycle::EVENTS_MAX;
 use crate::limits::Limits;
+use crate::profile::Profiler;
 use crate::settings::PublicKey;
 
 /// How a [`Registry`](super::Registry) loads plugins.
@@ -47,6 +49,12 @@ pub struct RegistryOptions {
     pub audit: AuditOptions,
     /// Where compiled modules are kept, so that the next start maps them instead of compiling. `None`: nowhere.
     pub artifacts: Option<ArtifactOptions>,
+    /// Who samples the stacks of guests. Guests are then stopped by epochs, whatever [`Self::interruption`] says, which makes tight loops up to
+    /// four times slower.
+    pub profiler: Option<Profiler>,
+    /// Whether Linux' `perf` can name the functions of guests: they are written to `/tmp/perf-PID.map` when a plugin is loaded. Needs the cargo
+    /// feature `perf`; without it no plugin can be loaded then.
+    pub perf_map: bool,
     /// Whether modules must be signed by one of [`Self::trusted_keys`].
     pub require_signed: bool,
     /// The keys that modules may be signed with. With any, a module that has a signature must have a good one.
@@ -130,9 +138,28 @@ impl Default for RegistryOptions {
             count_calls: true,
             audit: AuditOptions::default(),
             artifacts: None,
+            profiler: None,
+            perf_map: false,
             require_signed: false,
             trusted_keys: Vec::new(),
             redact_well_known: true,
+        }
+    }
+}
+
+impl RegistryOptions {
+    /// How guests are stopped: a profiler needs epochs.
+    pub(super) fn interruption(&self) -> Interruption {
+        match self.profiler {
+            Some(_) => Interruption::Epoch,
+            None => self.interruption,
+        }
+    }
+
+    pub(super) fn tooling(&self) -> Tooling {
+        Tooling {
+            perf_map: self.perf_map,
+            sampled: self.profiler.is_some(),
         }
     }
 }

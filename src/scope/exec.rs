@@ -28,6 +28,7 @@ use datafusion::physical_plan::{
 use futures::{Stream, StreamExt};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
+use tracing::Span;
 
 use super::StreamScope;
 use super::keys::{KeyScopes, KeysInUse};
@@ -323,6 +324,7 @@ impl WasmExec {
             None => Some(Box::new(StreamScope::new(
                 &context,
                 &self.metrics,
+                self.inner.name(),
                 partition,
                 self.may_block && Handle::try_current().is_ok(),
             ))),
@@ -358,8 +360,9 @@ fn beside(
             }
         }
     };
+    let span = Span::current();
     let work = move || {
-        handle.block_on(run);
+        span.in_scope(|| handle.block_on(run));
         // Nobody may be there any more.
         let _ = over.send(());
     };

@@ -78,7 +78,13 @@ impl KeyScopes {
         let scope = idle.or_else(|| {
             let execution = self.execution.lock();
             let Execution { context, metrics } = execution.as_ref()?;
-            Some(StreamScope::new(context, metrics, 0, self.may_block()))
+            Some(StreamScope::new(
+                context,
+                metrics,
+                "RepartitionExec",
+                0,
+                self.may_block(),
+            ))
         });
         let mut scope = scope.map(Box::new);
         let evaluate = || StreamScope::enter(&mut scope, evaluate);

@@ -17,12 +17,16 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
+use compact_str::CompactString;
 use datafusion::config::ConfigOptions;
 use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReservation};
 use datafusion::physical_plan::metrics::{
     Count, ExecutionPlanMetricsSet, Gauge, MetricBuilder, Time,
 };
+
+use tracing::Span;
+use tracing::field::Empty;
 
 pub use exec::WasmExec;
 pub(crate) use lease::Lease;
@@ -63,6 +67,9 @@ pub struct StreamScope {
     may_block: bool,
     /// The plugins that it has had an instance of: it goes on with them, also when they are suspended.
     begun: Vec<Arc<Plugin>>,
+    /// The operator whose stream it is, and which of its streams.
+    operator: CompactString,
+    partition: usize,
 }
 
 /// What `EXPLAIN ANALYZE` shows of a scope.
@@ -84,6 +91,7 @@ impl StreamScope {
     pub(crate) fn new(
         context: &TaskContext,
         metrics: &ExecutionPlanMetricsSet,
+        operator: &str,
         partition: usize,
         may_block: bool,
     ) -> Self {
@@ -96,6 +104,8 @@ impl StreamScope {
             metrics: Some(ScopeMetrics::new(metrics, partition)),
             limits: SessionLimits::of(context.session_config().options()),
             may_block,
+            operator: operator.into(),
+            partition,
         }
     }
 
@@ -183,6 +193,7 @@ impl StreamScope {
             limits: self.lowered(plugin).map(Arc::new),
             may_block: self.may_block,
             within_query: self.metrics.is_some(),
+            span: Some(self.span(plugin)),
         }
     }
 
@@ -206,6 +217,28 @@ impl StreamScope {
         if let Some(metrics) = &self.metrics {
             metrics.instances.add(1);
         }
+    }
+
+    /// The span of an instance. It is made while the stream is polled, so that it is below that of the operator, if that has one.
+    fn span(&self, plugin: &Plugin) -> Span {
+        let names = plugin.module().names();
+        tracing::debug_span!(
+            target: "wasmfusion::stream",
+            "wasm_stream",
+            otel.name = display(format_args!("{} {}", self.operator, names.plugin)),
+            otel.kind = "internal",
+            otel.status_code = Empty,
+            otel.status_description = Empty,
+            error.type = Empty,
+            wasmfusion.operator = self.operator.as_str(),
+            wasmfusion.partition = self.partition,
+            wasmfusion.query.id = self.cancellation.query(),
+            wasmfusion.plugin.name = names.plugin,
+            wasmfusion.plugin.version = names.version,
+            wasmfusion.plugin.digest = %plugin.digest(),
+            wasmfusion.calls = Empty,
+            wasmfusion.rows = Empty,
+        )
     }
 
     #[cold]

@@ -17,6 +17,7 @@ use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use futures::{Stream, StreamExt};
 use parking_lot::Mutex;
 use tokio::runtime::{Handle, RuntimeFlavor};
+use tracing::Instrument;
 
 use crate::deadline::Cancellation;
 
@@ -127,7 +128,8 @@ fn detach(mut stream: SendableRecordBatchStream) -> SendableRecordBatchStream {
         Ok(handle) if handle.runtime_flavor() == RuntimeFlavor::MultiThread => {
             let mut task = RecordBatchReceiverStream::builder(stream.schema(), BATCHES_AHEAD);
             let sender = task.tx();
-            task.spawn(async move {
+            // Spans of what runs there are below what is current here.
+            let work = async move {
                 while let Some(batch) = stream.next().await {
                     let failed = batch.is_err();
                     if sender.send(batch).await.is_err() || failed {
@@ -135,7 +137,8 @@ fn detach(mut stream: SendableRecordBatchStream) -> SendableRecordBatchStream {
                     }
                 }
                 Ok(())
-            });
+            };
+            task.spawn(work.in_current_span());
             task.build()
         }
         _ => stream,

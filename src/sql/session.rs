@@ -202,7 +202,7 @@ impl Session for Attached {
         };
         let mut state = state.write();
         if let Err(error) = replace(&mut state, changes) {
-            tracing::warn!(target: "wasmfusion::plugins", %error, "a session does not get all functions of a plugin");
+            tracing::warn!(target: "wasmfusion::plugins", { error.message = %error }, "a session does not get all functions of a plugin");
         }
         true
     }
@@ -277,7 +277,7 @@ fn to_register(state: &SessionState, registry: &Registry) -> Result<Vec<SqlFunct
             if !function.plugin().standing().has_arrived() {
                 return Err(error.into());
             }
-            tracing::warn!(target: "wasmfusion::plugins", %error, "a session does not get all functions of a plugin");
+            tracing::warn!(target: "wasmfusion::plugins", { error.message = %error }, "a session does not get all functions of a plugin");
         }
         if !keeps_its_name {
             continue;
@@ -341,7 +341,7 @@ fn add_schema(state: &SessionState, registry: &Registry) -> Result<()> {
         && let Err(error) =
             catalog.register_schema(system::SCHEMA, Arc::new(SystemSchema::new(registry)))
     {
-        tracing::warn!(%error, "the session's catalog takes no schema `wasmfusion`; its tables cannot be queried");
+        tracing::warn!(error.message = %error, "the session's catalog takes no schema `wasmfusion`; its tables cannot be queried");
     }
     Ok(())
 }

@@ -13,22 +13,29 @@ use datafusion::object_store::ObjectStore;
 use datafusion::prelude::SessionContext;
 use datafusion_cli::cli_context::CliSessionContext;
 use url::Url;
-use wasmfusion::{PluginDirectory, Registry, SessionContextExt};
+use wasmfusion::{MetricsPublisher, PluginDirectory, Registry, SessionContextExt};
 
 /// A session with plugins. Plans that datafusion-cli makes are executed by way of [`SessionContextExt::execute_wasm_plan`].
 pub struct ShellContext {
     session: SessionContext,
     /// Watched as long as the shell runs.
     directories: Vec<PluginDirectory>,
+    #[expect(dead_code, reason = "held for its drop")]
+    metrics: Option<MetricsPublisher>,
 }
 
 impl ShellContext {
     /// `session`, in which functions can be created by way of `registry`.
-    pub fn new(session: SessionContext, registry: &Registry) -> Result<Self> {
+    pub fn new(
+        session: SessionContext,
+        registry: &Registry,
+        metrics: Option<MetricsPublisher>,
+    ) -> Result<Self> {
         session.register_plugins(registry)?;
         Ok(Self {
             session,
             directories: Vec::new(),
+            metrics,
         })
     }
 

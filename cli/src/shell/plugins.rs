@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use datafusion::error::Result;
 use datafusion::prelude::SessionContext;
-use wasmfusion::{LeftOut, LocalContext, Plugin, PluginDirectory, Registry, SessionContextExt};
+use wasmfusion::{
+    LeftOut, LocalContext, Plugin, PluginDirectory, Profiler, Registry, SessionContextExt,
+};
 
 use crate::args::ShellArgs;
 use crate::{report, sandbox};
 
 /// An empty registry as the command line wants it.
-pub fn registry(args: &ShellArgs) -> Result<Registry, String> {
+pub fn registry(args: &ShellArgs, profiler: Option<Profiler>) -> Result<Registry, String> {
     let mut options = sandbox::options(&args.sandbox)?;
     options.module_root.clone_from(&args.module_root);
     options.audit.file.clone_from(&args.audit);
@@ -21,6 +23,7 @@ pub fn registry(args: &ShellArgs) -> Result<Registry, String> {
     };
     options.context = Arc::new(context);
     options.artifacts = sandbox::artifacts(&args.artifacts)?;
+    options.profiler = profiler;
     let registry = Registry::new(options);
     // A directory that cannot be used is told now, not by each plugin.
     registry.artifacts().map_err(|error| error.to_string())?;

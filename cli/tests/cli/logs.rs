@@ -46,8 +46,8 @@ fn plugins_are_heard() {
             &err,
             &[
                 "INFO wasmfusion::plugin: good morning\\u{1b}[2J",
-                "plugin=\"chatty\"",
-                "function=\"chat\"",
+                "wasmfusion.plugin.name=\"chatty\"",
+                "code.function.name=\"chatty::chat\"",
                 "who=me",
             ],
         );
@@ -82,7 +82,10 @@ fn the_audit_on_demand() {
     let err = logged(run(&["--log", "wasmfusion::audit=info"], CHAT_AND_AUDIT));
     assert_has(
         &err,
-        &["INFO wasmfusion::audit: host call", "operation=\"log\""],
+        &[
+            "INFO wasmfusion::audit: host call",
+            "wasmfusion.host.operation=\"log\"",
+        ],
     );
     assert!(!err.contains("good morning"), "{err}");
 }
@@ -143,7 +146,7 @@ fn tools() {
     assert_eq!(outcome.code, Some(0), "{outcome:?}");
     assert_has(
         &outcome.err,
-        &["DEBUG wasmfusion::registry: plugin compiled"],
+        &["DEBUG wasm_load: wasmfusion::registry: plugin compiled"],
     );
     inspect("off").succeeded();
 }

@@ -86,22 +86,28 @@ pub(super) fn write(
     let function = host.function_name(call.calls.function());
     let query = call.calls.query();
     let (plugin, fields) = (host.name(), shown_fields.as_str());
+    let function = format!("{plugin}::{function}");
+    // A level is part of the call site.
+    macro_rules! emit {
+        ($level:ident) => {
+            tracing::$level!(
+                target: "wasmfusion::plugin",
+                {
+                    wasmfusion.plugin.name = plugin,
+                    code.function.name = function,
+                    wasmfusion.query.id = query,
+                    wasmfusion.log.fields = fields,
+                },
+                "{shown}"
+            )
+        };
+    }
     match level {
-        level::ERROR => {
-            tracing::error!(target: "wasmfusion::plugin", plugin, function, query, fields, "{shown}");
-        }
-        level::WARN => {
-            tracing::warn!(target: "wasmfusion::plugin", plugin, function, query, fields, "{shown}");
-        }
-        level::INFO => {
-            tracing::info!(target: "wasmfusion::plugin", plugin, function, query, fields, "{shown}");
-        }
-        level::DEBUG => {
-            tracing::debug!(target: "wasmfusion::plugin", plugin, function, query, fields, "{shown}");
-        }
-        _ => {
-            tracing::trace!(target: "wasmfusion::plugin", plugin, function, query, fields, "{shown}");
-        }
+        level::ERROR => emit!(error),
+        level::WARN => emit!(warn),
+        level::INFO => emit!(info),
+        level::DEBUG => emit!(debug),
+        _ => emit!(trace),
     }
     Ok(0)
 }

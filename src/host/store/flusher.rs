@@ -75,7 +75,7 @@ fn run(woken: &Receiver<()>, now: &AtomicBool, flush: impl Fn() -> Result<(), Ho
             let Err(error) = flush() else {
                 break;
             };
-            tracing::error!(%error, "tables of plugins could not be written to the disk");
+            tracing::error!(error.message = %error, "tables of plugins could not be written to the disk");
         }
     }
 }

@@ -52,7 +52,7 @@ fn load(path: &Path) -> Result<(Database, Sizes), Problem> {
     let mut database = builder.set_cache_size(FILE_CACHE_BYTES).create(path)?;
     if !database.check_integrity()? {
         tracing::warn!(
-            path = %path.display(),
+            file.path = %path.display(),
             "the last writes to a store of plugins' tables were damaged and have been undone"
         );
     }

@@ -216,7 +216,7 @@ impl Drop for Store {
         };
         if in_file && let Err(error) = shared.flush() {
             let lost = shared.state.lock().unsaved_changes();
-            tracing::error!(%error, lost, "tables of plugins could not be written to the disk");
+            tracing::error!(error.message = %error, wasmfusion.lost = lost, "tables of plugins could not be written to the disk");
         }
         // A database that has panicked once may do so again when it is closed, which must not end the process.
         let _ = guarded(move || {

@@ -1,7 +1,7 @@
 use std::time::{Duration, Instant};
 
 use wasm_encoder::{CustomSection, Module, RawSection};
-use wasmtime::{Config, Engine, Instance, Store, WasmBacktrace};
+use wasmtime::{Config, Engine, Instance, Store, Val, WasmBacktrace};
 
 use super::*;
 use crate::module::fixture::{INTERFACE, binary, noise};
@@ -41,23 +41,70 @@ fn line_of(text: &str, mark: &str) -> u32 {
     line.unwrap() as u32 + 1
 }
 
-/// Runs `f` in a module and explains where it trapped, innermost first.
-fn trap(original: &[u8], probes: Probes) -> Vec<Frame> {
+/// Where a module traps when its export `name` is called: functions and offsets, innermost first.
+fn trapped(original: &[u8], probes: Probes, name: &str, args: &[Val]) -> Vec<(u32, Option<usize>)> {
     let mut config = Config::new();
     config.wasm_multi_memory(true);
     let engine = Engine::new(&config).unwrap();
     let module = wasmtime::Module::new(&engine, instrument(original, probes).unwrap()).unwrap();
     let mut store = Store::new(&engine, ());
     let instance = Instance::new(&mut store, &module, &[]).unwrap();
-    let f = instance.get_typed_func::<(), ()>(&mut store, "f").unwrap();
-    let error = f.call(&mut store, ()).unwrap_err();
-    let symbolizer = Symbolizer::new(original.into(), probes);
+    let function = instance.get_func(&mut store, name).unwrap();
+    let mut results = vec![Val::I32(0); function.ty(&store).results().len()];
+    let error = function.call(&mut store, args, &mut results).unwrap_err();
     let backtrace = error.downcast_ref::<WasmBacktrace>().unwrap();
-    backtrace
-        .frames()
-        .iter()
-        .map(|frame| symbolizer.resolve(frame.func_index(), frame.func_offset()))
+    let frames = backtrace.frames().iter();
+    frames
+        .map(|frame| (frame.func_index(), frame.func_offset()))
         .collect()
+}
+
+/// Runs `f` in a module and explains where it trapped, innermost first.
+fn trap(original: &[u8], probes: Probes) -> Vec<Frame> {
+    let symbolizer = Symbolizer::new(original.into(), probes);
+    let places = trapped(original, probes, "f", &[]);
+    let frames: Vec<Frame> = places
+        .iter()
+        .map(|&(function, offset)| symbolizer.resolve(function, offset))
+        .collect();
+    // Many in one go are the same.
+    let until = Instant::now() + Duration::from_secs(60);
+    let all = symbolizer.resolve_all(&places, until).concat();
+    assert_eq!(all, frames);
+    frames
+}
+
+#[test]
+fn functions_that_were_compiled_into_others_are_found() {
+    let original = include_bytes!("inlined.wasm");
+    let source = include_str!("inlined.rs");
+    for probes in [Probes::On, Probes::Off] {
+        let places = trapped(original, probes, "outer", &[Val::I32(6)]);
+        let symbolizer = Symbolizer::new(original.as_slice().into(), probes);
+        let until = Instant::now() + Duration::from_secs(60);
+        let frames = symbolizer.resolve_all(&places, until).concat();
+        let found: Vec<_> = frames
+            .iter()
+            .map(|frame| (frame.function.as_str(), frame.line))
+            .collect();
+        let line = |text| Some(line_of(source, text));
+        let expected = [
+            ("outer", line("middle(n) * 3")),
+            ("inlined::middle", line("innermost(n ^ 1)")),
+            // Where it decides to trap, as the compiler has it.
+            ("inlined::innermost", line("if n == 7")),
+        ];
+        // What comes below them is of the standard library.
+        assert_eq!(found.get(..3), Some(expected.as_slice()), "{frames:?}");
+        let file = frames[0].file.as_deref();
+        assert!(
+            file.is_some_and(|file| file.ends_with("inlined.rs")),
+            "{file:?}"
+        );
+        // Without time, there are names.
+        let late = symbolizer.resolve_all(&places, Instant::now()).concat();
+        assert_eq!(late[0].function, "outer");
+    }
 }
 
 #[test]
@@ -98,7 +145,8 @@ fn without_debug_information_there_is_the_name() {
     let original = binary(&format!("(module {INTERFACE} {TRAPPING})"));
     let frames = trap(&original, Probes::On);
     assert_eq!(frames[0].to_string(), "deep");
-    assert_eq!(frames[1].to_string(), "<function 5>");
+    // One without a name is known by its export.
+    assert_eq!(frames[1].to_string(), "f");
 }
 
 #[test]

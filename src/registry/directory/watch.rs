@@ -75,7 +75,7 @@ pub(super) fn watch(directory: &Weak<Inner>, events: &Receiver<()>) {
             continue;
         }
         if let Err(error) = directory.read(Told::InLog) {
-            tracing::warn!(target: "wasmfusion::plugins", %error, "a plugin directory is left as it was");
+            tracing::warn!(target: "wasmfusion::plugins", { error.message = %error }, "a plugin directory is left as it was");
         }
     }
 }
@@ -93,7 +93,7 @@ impl Inner {
             // It is not there: what was loaded from it stays until it is.
             Err(error) => {
                 let path = self.path.display();
-                tracing::warn!(target: "wasmfusion::plugins", %error, %path, "a plugin directory cannot be watched");
+                tracing::warn!(target: "wasmfusion::plugins", { error.message = %error, file.path = %path }, "a plugin directory cannot be watched");
                 if now.is_none() {
                     watched.identity = None;
                 }
