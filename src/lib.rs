@@ -65,7 +65,11 @@ pub use host::{
 pub use instance::{Isolation, PoolOptions};
 pub use limits::Limits;
 pub use metrics::{Metric, MetricKind, Metrics};
-pub use observe::{CallCounts, FailureCounts, FunctionUsage, InstanceUsage, QueryUsage};
+pub use module::EventKind;
+pub use observe::{
+    CallCounts, FailureCounts, FunctionUsage, InstanceUsage, ObserverCounts, ObserverLayer,
+    QueryUsage,
+};
 pub use plugin::Plugin;
 pub use registry::{
     PluginDirectory, PluginFile, Precompilation, Precompiled, Registry, RegistryOptions,

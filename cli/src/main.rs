@@ -35,11 +35,11 @@ static GLOBAL: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let Cli { tool, shell } = Cli::parse();
-    logs::start(&shell.log);
+    let observers = logs::start(&shell.log);
     match tool {
         Some(Tool::Inspect(args)) => inspect::run(&args),
         Some(Tool::New(args)) => scaffold::run(&args),
         Some(Tool::Compile(args)) => compile::run(&args),
-        None => shell::run(shell),
+        None => shell::run(shell, &observers),
     }
 }

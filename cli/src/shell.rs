@@ -21,10 +21,12 @@ use std::io::{BufReader, IsTerminal};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use datafusion::error::{DataFusionError, Result};
 use datafusion_cli::print_options::PrintOptions;
 use tokio::runtime::Builder;
+use wasmfusion::ObserverLayer;
 
 use crate::args::ShellArgs;
 use crate::report;
@@ -32,12 +34,14 @@ use context::ShellContext;
 
 /// Exit code for a command line that asks for what cannot be.
 const USAGE: u8 = 2;
+/// How long the end waits for observers at most.
+const FLUSH_AT_MOST: Duration = Duration::from_secs(2);
 
 /// What a piece of work came to: whether all statements succeeded. Failures were reported already.
 type Succeeded = bool;
 
 /// Runs the shell.
-pub fn run(args: ShellArgs) -> ExitCode {
+pub fn run(args: ShellArgs, observers: &ObserverLayer) -> ExitCode {
     let runtime = match Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -47,27 +51,31 @@ pub fn run(args: ShellArgs) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let code = runtime.block_on(run_in(args));
+    let code = runtime.block_on(run_in(args, observers));
     // Does not wait for a statement that was given up at the prompt.
     runtime.shutdown_background();
     code
 }
 
-async fn run_in(args: ShellArgs) -> ExitCode {
+async fn run_in(args: ShellArgs, observers: &ObserverLayer) -> ExitCode {
     if let Some(path) = &args.data_path
         && let Err(error) = std::env::set_current_dir(path)
     {
         report::error(format!("--data-path {}: {error}", path.display()));
         return USAGE.into();
     }
-    let (context, options) = match start(&args).await {
+    let (context, options) = match start(&args, observers).await {
         Ok(started) => started,
         Err(error) => {
             report::failed(&error);
             return USAGE.into();
         }
     };
-    if execute(args, Arc::new(context), options).await {
+    let registry = context.registry().clone();
+    let succeeded = execute(args, Arc::new(context), options).await;
+    // Observers hear of the last statements, too. Nothing else has to be done in the meantime.
+    registry.flush_observers(FLUSH_AT_MOST);
+    if succeeded {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
@@ -75,8 +83,12 @@ async fn run_in(args: ShellArgs) -> ExitCode {
 }
 
 /// The session, with the plugins of the command line.
-async fn start(args: &ShellArgs) -> Result<(ShellContext, PrintOptions)> {
+async fn start(
+    args: &ShellArgs,
+    observers: &ObserverLayer,
+) -> Result<(ShellContext, PrintOptions)> {
     let registry = plugins::registry(args).map_err(DataFusionError::Configuration)?;
+    observers.observe(&registry);
     let (session, options) = session::new(args).await?;
     let mut context = ShellContext::new(session, &registry)?;
     for directory in &args.plugins {

@@ -6,6 +6,7 @@ mod cli {
     mod inspect;
     mod logs;
     mod new;
+    mod observers;
     #[cfg(unix)]
     mod prompt;
     mod shell;

@@ -70,6 +70,8 @@ pub(crate) struct InstanceOptions {
     pub(crate) may_block: bool,
     /// Whether it serves a stream of a query.
     pub(crate) within_query: bool,
+    /// Whether it is an observer's, of whose host calls nobody is told.
+    pub(crate) of_observer: bool,
 }
 
 /// The exports that queries call. Apart from the store, so that a call borrows both and clones neither.
@@ -88,6 +90,7 @@ impl Instance {
             limits,
             may_block,
             within_query,
+            of_observer,
         } = options;
         let linked = module.linked()?;
         let limits = limits.unwrap_or_else(|| Arc::clone(module.shared_limits()));
@@ -98,6 +101,7 @@ impl Instance {
                 limits,
                 cancellation.query(),
                 may_block,
+                of_observer,
             ))
         });
         let calls_host = host.is_some();
@@ -208,6 +212,8 @@ impl Instance {
             limits: _,
             may_block,
             within_query,
+            // Observers have their instances made for them alone.
+            of_observer: _,
         } = options;
         let query = cancellation.query();
         let counters = module.counters().begin(query, within_query);

@@ -10,6 +10,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
@@ -25,7 +26,7 @@ use crate::instance::PoolOptions;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::module::{Digest, Manifest, ModuleError, ModuleSource};
-use crate::observe::Usage;
+use crate::observe::{ObserverCounts, Observers, Usage};
 use crate::plugin::{LoadOptions, Plugin};
 use crate::settings::{self, PluginSettings, SettingsError, SignatureSource};
 
@@ -65,6 +66,14 @@ struct Inner {
     artifacts: Mutex<Option<ArtifactCache>>,
     metrics: Metrics,
     usage: Usage,
+    observers: Observers,
+}
+
+impl Drop for Inner {
+    /// Observers hold their plugins, which hold the observers.
+    fn drop(&mut self) {
+        self.observers.clear();
+    }
 }
 
 /// A module that is about to be loaded.
@@ -98,10 +107,9 @@ enum SettingsFrom<'a> {
 impl Registry {
     /// An empty registry with these options.
     pub fn new(options: RegistryOptions) -> Self {
-        Self(Arc::new(Inner {
-            options,
-            ..Inner::default()
-        }))
+        let mut inner = Inner::default();
+        inner.options = options;
+        Self(Arc::new(inner))
     }
 
     /// Whether both are the same registry.
@@ -284,7 +292,9 @@ impl Registry {
 
     /// Forgets the plugin of this name. Sessions and queries that have its functions keep them.
     pub fn unload(&self, name: &str) -> Option<Arc<Plugin>> {
-        self.0.plugins.remove(name).map(|(_, plugin)| plugin)
+        let (_, plugin) = self.0.plugins.remove(name)?;
+        self.exchange_observers(Some(&plugin), None);
+        Some(plugin)
     }
 
     /// The SQL functions of all plugins.
@@ -302,7 +312,7 @@ impl Registry {
         if let Some(log) = audit.as_ref() {
             return Ok(log.clone());
         }
-        let log = AuditLog::new(&self.0.options.audit)?;
+        let log = AuditLog::new(&self.0.options.audit, self.0.observers.clone())?;
         Ok(audit.insert(log).clone())
     }
 
@@ -347,6 +357,28 @@ impl Registry {
     /// What counts the calls of its plugins' functions.
     pub(crate) fn counted(&self) -> &Usage {
         &self.0.usage
+    }
+
+    /// What came of the events of each observer of the plugins that are loaded.
+    pub fn observers(&self) -> Vec<ObserverCounts> {
+        self.0.observers.counts()
+    }
+
+    /// Waits until all events up to now are delivered to observers, have failed or were dropped. Whether that took no longer than `timeout`.
+    ///
+    /// Events are delivered some 50 ms after they have happened; a process that ends at once calls this first. It keeps the thread waiting.
+    pub fn flush_observers(&self, timeout: Duration) -> bool {
+        self.0.observers.flush(timeout)
+    }
+
+    /// Who is told of events.
+    pub(crate) fn observers_of_events(&self) -> &Observers {
+        &self.0.observers
+    }
+
+    /// Has the observers of `new` take the place of those of `old`.
+    fn exchange_observers(&self, old: Option<&Arc<Plugin>>, new: Option<&Arc<Plugin>>) {
+        self.0.observers.exchange(old, new, &self.0.metrics);
     }
 
     fn services(&self) -> Result<HostServices> {
@@ -458,6 +490,7 @@ impl Registry {
                 redact_well_known: options.redact_well_known,
                 usage: options.count_calls.then_some(&self.0.usage),
                 services: &|| self.services(),
+                observers: &self.0.observers,
             },
         )?);
         compiled.retain(|_, plugins| {
@@ -475,7 +508,9 @@ impl Registry {
     fn add(&self, plugin: Arc<Plugin>) -> Result<Arc<Plugin>> {
         match self.0.plugins.entry(plugin.name().to_owned()) {
             Entry::Vacant(place) => {
-                place.insert(Arc::clone(&plugin));
+                // While the place is held, so that observers and plugins change in one order.
+                let _place = place.insert(Arc::clone(&plugin));
+                self.exchange_observers(None, Some(&plugin));
                 Ok(plugin)
             }
             Entry::Occupied(there) if there.get().is_same(&plugin) => Ok(plugin),

@@ -78,6 +78,7 @@ impl Registry {
         };
         let present = self.0.plugins.insert(name.to_owned(), Arc::clone(&plugin));
         tracing::info!(target: "wasmfusion::plugins", plugin = name, version = plugin.manifest().version, digest = %plugin.digest(), "plugin rolled back");
+        self.exchange_observers(present.as_ref(), Some(&plugin));
         self.tell(present.as_ref(), Some(&plugin));
         Ok(plugin)
     }
@@ -108,6 +109,7 @@ impl Registry {
         }
         self.forget_former(new);
         tracing::info!(target: "wasmfusion::plugins", plugin = new.name(), version = new.manifest().version, digest = %new.digest(), "plugin reloaded");
+        self.exchange_observers(before.as_ref(), Some(new));
         self.tell(before.as_ref(), Some(new));
         Ok(())
     }
@@ -119,6 +121,7 @@ impl Registry {
         if let Some((_, before)) = self.0.plugins.remove_if(old.name(), same) {
             self.keep(&before);
             tracing::info!(target: "wasmfusion::plugins", plugin = before.name(), "plugin removed");
+            self.exchange_observers(Some(&before), None);
             self.tell(Some(&before), None);
         }
     }

@@ -22,7 +22,7 @@ use crate::error::Error;
 use crate::function::{
     AggregateFunction, ScalarFunction, SqlFunction, TableFunction, WindowFunction,
 };
-use crate::module::{Digest, FunctionKind, Nulls, signature_text};
+use crate::module::{Digest, FunctionDecl, FunctionKind, Nulls, signature_text};
 use crate::plugin::Plugin;
 use crate::registry::Registry;
 use crate::settings::parse_digest;
@@ -120,6 +120,8 @@ fn registered(function: SqlFunction) -> Result<RegisterFunction> {
         FunctionKind::Table { .. } => {
             TableFunction::new(function).map(|f| RegisterFunction::Table(name, Arc::new(f)))
         }
+        // `SqlFunction` leaves observers out.
+        FunctionKind::Observer { .. } => None,
     };
     ours.ok_or_else(|| DataFusionError::Internal("a function is not of its own kind".into()))
 }
@@ -390,12 +392,23 @@ fn check_name(
 }
 
 fn no_such_function(name: &str, wanted: &str, plugin: &Plugin) -> Error {
-    let there: Vec<String> = plugin
-        .manifest()
-        .functions
-        .iter()
+    let functions = plugin.manifest().functions.iter();
+    let there: Vec<String> = functions
+        .clone()
+        .filter(|function| function.kind.event().is_none())
         .map(signature_text)
         .collect();
+    let observes = |function: &FunctionDecl| {
+        function.kind.event().is_some() && function.name.eq_ignore_ascii_case(wanted)
+    };
+    if there.is_empty() || functions.clone().any(observes) {
+        return Error::Usage(format!(
+            "CREATE FUNCTION {name}: plugin {} ({}) has an observer in place of such a function, which SQL cannot call; have the plugin loaded from its \
+             directory, and it observes",
+            plugin.name(),
+            plugin.source(),
+        ));
+    }
     Error::Usage(format!(
         "CREATE FUNCTION {name}: plugin {} ({}) has no function {wanted}; it has {}. Name one of them with AS '{}#function'",
         plugin.name(),

@@ -1,6 +1,7 @@
 //! The schema `wasmfusion` of a session: what its registry knows, as tables. Each scan shows the moment at which it is planned.
 
 mod artifacts;
+mod observers;
 mod usage;
 
 use std::fmt;
@@ -37,6 +38,7 @@ const TABLES: &[(&str, Rows)] = &[
     ("instances", usage::instances),
     ("limits", limits),
     ("metrics", metrics),
+    ("observers", observers::observers),
     ("plugins", plugins),
     ("pools", usage::pools),
     ("queries", usage::queries),
