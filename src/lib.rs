@@ -70,8 +70,10 @@ pub use lifecycle::{
 };
 pub use limits::Limits;
 pub use metrics::{Metric, MetricKind, Metrics};
+pub use module::EventKind;
 pub use observe::{
-    CallCounts, FailureCounts, FunctionUsage, InstanceUsage, MetricsPublisher, QueryUsage,
+    CallCounts, FailureCounts, FunctionUsage, InstanceUsage, MetricsPublisher, ObserverCounts,
+    ObserverLayer, QueryUsage,
 };
 pub use plugin::Plugin;
 pub use profile::{

@@ -76,6 +76,18 @@ impl Metrics {
         all
     }
 
+    /// All series that have values which no observer has recorded, and how many.
+    pub(crate) fn all_of_queries(&self) -> Vec<(Metric, u64)> {
+        let counted = self.0.iter().filter_map(|entry| {
+            let (key, series) = (entry.key(), entry.value());
+            let of_observers = series.of_observers.load(Ordering::Relaxed);
+            let metric = series.read(key);
+            let count = metric.count.saturating_sub(of_observers);
+            (count > 0).then_some((metric, count))
+        });
+        counted.collect()
+    }
+
     /// The metrics of one plugin, with at most `series_max` series. Another version of the plugin goes on with the same series.
     pub(crate) fn plugin(&self, plugin: &str, series_max: usize) -> PluginMetrics {
         let there = self
@@ -150,6 +162,8 @@ pub(crate) struct Series {
     /// Bits of an `f64`.
     value: AtomicU64,
     count: AtomicU64,
+    /// How many of the values observers have recorded.
+    of_observers: AtomicU64,
     buckets: Option<Box<[AtomicU64; BUCKETS]>>,
 }
 
@@ -183,6 +197,7 @@ impl Series {
             target: name.into(),
             value: AtomicU64::new(0),
             count: AtomicU64::new(0),
+            of_observers: AtomicU64::new(0),
             buckets: (kind == MetricKind::Histogram).then(buckets),
         }
     }
@@ -212,6 +227,12 @@ impl Series {
         let _ = self
             .value
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
+    }
+
+    /// As [`Self::record`], for an observer.
+    pub(crate) fn record_of_observer(&self, value: f64) {
+        self.of_observers.fetch_add(1, Ordering::Relaxed);
+        self.record(value);
     }
 
     fn read(&self, key: &Key) -> Metric {

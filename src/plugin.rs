@@ -20,7 +20,7 @@ use crate::instance::PoolOptions;
 use crate::lifecycle::{Events, Standing, Suspension};
 use crate::limits::Limits;
 use crate::module::{self, Digest, FunctionDecl, Manifest, ModuleError, ModuleSource};
-use crate::observe::Usage;
+use crate::observe::{Observers, Usage};
 use crate::profile::Profiler;
 use crate::settings::PluginSettings;
 pub(crate) use described::{Description, describe};
@@ -33,6 +33,7 @@ pub struct Plugin {
     settings: PluginSettings,
     grants: Grants,
     source: String,
+    observers: Observers,
     origin: Origin,
     standing: Arc<Standing>,
 }
@@ -77,6 +78,8 @@ pub(crate) struct LoadOptions<'a> {
     pub(crate) usage: Option<&'a Usage>,
     /// What host functions work with. Asked for only if the module imports some.
     pub(crate) services: &'a dyn Fn() -> Result<HostServices>,
+    /// Who is told of its calls.
+    pub(crate) observers: &'a Observers,
 }
 
 impl Plugin {
@@ -102,6 +105,7 @@ impl Plugin {
             redact_well_known,
             usage,
             services,
+            observers,
         } = options;
         let refused = |reason: ModuleError| Error::Module {
             plugin: (*name).to_owned(),
@@ -143,7 +147,8 @@ impl Plugin {
         let functions = manifest.functions.iter();
         module.resolve_functions(functions.clone().map(|function| function.export.as_str()));
         if let Some(usage) = usage {
-            let counters = functions.map(|function| usage.function(&manifest.name, &function.name));
+            let counters =
+                functions.map(|function| usage.function(&manifest.name, &function.name, observers));
             module.set_counters(counters.collect());
         }
         let standing = Standing::new(&manifest.name, &manifest.version, limits, events);
@@ -157,6 +162,7 @@ impl Plugin {
             settings: (*settings).clone(),
             grants,
             source: (*name).to_owned(),
+            observers: (*observers).clone(),
             origin: (*origin).clone(),
             standing: Arc::new(standing),
         })
@@ -271,6 +277,11 @@ impl Plugin {
     /// How its functions are stopped when they run too long.
     pub fn interruption(&self) -> Interruption {
         self.module.interruption()
+    }
+
+    /// Who is told of its calls.
+    pub(crate) fn observers(&self) -> &Observers {
+        &self.observers
     }
 
     pub(crate) fn module(&self) -> &CompiledModule {

@@ -76,6 +76,14 @@ const FIELDS: &[Field] = &[
         "audit_records_per_second_max",
         "most audit records of one plugin in one second, of calls that do nothing outside",
     ),
+    (
+        "observer_events_max",
+        "most events that wait for the observers of one plugin",
+    ),
+    (
+        "observer_bytes_max",
+        "largest size of the events that wait for the observers of one plugin",
+    ),
     ("module_bytes_max", "largest module"),
     ("module_functions_max", "most functions in a module"),
     ("module_function_bytes_max", "largest function in a module"),

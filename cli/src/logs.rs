@@ -10,6 +10,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+use wasmfusion::ObserverLayer;
 
 use crate::report;
 
@@ -78,7 +79,9 @@ fn level(name: &str) -> Option<LevelFilter> {
 /// Writes what is logged from here on to stderr, as far as the filter lets it through.
 ///
 /// Crates that log with the crate `log`, as DataFusion does, are shown as `RUST_LOG` says, unless everything is off.
-pub fn start(filter: &LogFilter) {
+///
+/// The layer that is returned tells observers of what the filter lets through.
+pub fn start(filter: &LogFilter) -> ObserverLayer {
     if !filter.is_off() {
         env_logger::init();
     }
@@ -86,13 +89,16 @@ pub fn start(filter: &LogFilter) {
         .compact()
         .with_writer(stderr)
         .with_ansi(is_coloured());
+    let observers = ObserverLayer::default();
     let started = tracing_subscriber::registry()
         .with(layer)
+        .with(observers.clone())
         .with(filter.0.clone())
         .try_init();
     if let Err(error) = started {
         report::warning(format!("nothing that is logged will be shown: {error}"));
     }
+    observers
 }
 
 /// Whether stderr is a terminal, and one that wants colours.

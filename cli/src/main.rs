@@ -37,7 +37,7 @@ static GLOBAL: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let Cli { tool, shell } = Cli::parse();
-    logs::start(match &tool {
+    let observers = logs::start(match &tool {
         Some(Tool::Profile(args)) => &args.shell.log,
         _ => &shell.log,
     });
@@ -45,7 +45,7 @@ fn main() -> ExitCode {
         Some(Tool::Inspect(args)) => inspect::run(&args),
         Some(Tool::New(args)) => scaffold::run(&args),
         Some(Tool::Compile(args)) => compile::run(&args),
-        Some(Tool::Profile(args)) => profile::run(*args),
-        None => shell::run(shell),
+        Some(Tool::Profile(args)) => profile::run(*args, &observers),
+        None => shell::run(shell, &observers),
     }
 }

@@ -10,13 +10,13 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use inferno::flamegraph;
-use wasmfusion::{Profile, Profiler, ProfilerOptions};
+use wasmfusion::{ObserverLayer, Profile, Profiler, ProfilerOptions};
 
 use crate::args::ProfileArgs;
 use crate::{report, shell};
 
 /// Runs SQL under a profiler.
-pub fn run(args: ProfileArgs) -> ExitCode {
+pub fn run(args: ProfileArgs, observers: &ObserverLayer) -> ExitCode {
     let ProfileArgs {
         mut shell,
         script,
@@ -42,7 +42,7 @@ pub fn run(args: ProfileArgs) -> ExitCode {
         }
     };
     let quiet = shell.quiet;
-    let mut code = shell::run_profiled(shell, profiler.clone());
+    let mut code = shell::run_profiled(shell, observers, profiler.clone());
     let profile = profiler.profile();
     let written = [
         flame_graph.map(|path| (write(&path, |out| draw(&profile, out)), path)),

@@ -22,11 +22,12 @@ use std::io::{BufReader, IsTerminal};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use datafusion::error::{DataFusionError, Result};
 use datafusion_cli::print_options::PrintOptions;
 use tokio::runtime::Builder;
-use wasmfusion::Profiler;
+use wasmfusion::{ObserverLayer, Profiler};
 
 use crate::args::ShellArgs;
 use crate::report;
@@ -34,21 +35,23 @@ use context::ShellContext;
 
 /// Exit code for a command line that asks for what cannot be.
 pub const USAGE: u8 = 2;
+/// How long the end waits for observers at most.
+const FLUSH_AT_MOST: Duration = Duration::from_secs(2);
 
 /// What a piece of work came to: whether all statements succeeded. Failures were reported already.
 type Succeeded = bool;
 
 /// Runs the shell.
-pub fn run(args: ShellArgs) -> ExitCode {
-    run_with(args, None)
+pub fn run(args: ShellArgs, observers: &ObserverLayer) -> ExitCode {
+    run_with(args, observers, None)
 }
 
 /// Runs the shell with a profiler at work.
-pub fn run_profiled(args: ShellArgs, profiler: Profiler) -> ExitCode {
-    run_with(args, Some(profiler))
+pub fn run_profiled(args: ShellArgs, observers: &ObserverLayer, profiler: Profiler) -> ExitCode {
+    run_with(args, observers, Some(profiler))
 }
 
-fn run_with(args: ShellArgs, profiler: Option<Profiler>) -> ExitCode {
+fn run_with(args: ShellArgs, observers: &ObserverLayer, profiler: Option<Profiler>) -> ExitCode {
     let runtime = match Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -58,27 +61,35 @@ fn run_with(args: ShellArgs, profiler: Option<Profiler>) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let code = runtime.block_on(run_in(args, profiler));
+    let code = runtime.block_on(run_in(args, observers, profiler));
     // Does not wait for a statement that was given up at the prompt.
     runtime.shutdown_background();
     code
 }
 
-async fn run_in(args: ShellArgs, profiler: Option<Profiler>) -> ExitCode {
+async fn run_in(
+    args: ShellArgs,
+    observers: &ObserverLayer,
+    profiler: Option<Profiler>,
+) -> ExitCode {
     if let Some(path) = &args.data_path
         && let Err(error) = std::env::set_current_dir(path)
     {
         report::error(format!("--data-path {}: {error}", path.display()));
         return USAGE.into();
     }
-    let (context, options) = match start(&args, profiler).await {
+    let (context, options) = match start(&args, observers, profiler).await {
         Ok(started) => started,
         Err(error) => {
             report::failed(&error);
             return USAGE.into();
         }
     };
-    if execute(args, Arc::new(context), options).await {
+    let registry = context.registry().clone();
+    let succeeded = execute(args, Arc::new(context), options).await;
+    // Observers hear of the last statements, too. Nothing else has to be done in the meantime.
+    registry.flush_observers(FLUSH_AT_MOST);
+    if succeeded {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
@@ -88,9 +99,11 @@ async fn run_in(args: ShellArgs, profiler: Option<Profiler>) -> ExitCode {
 /// The session, with the plugins of the command line.
 async fn start(
     args: &ShellArgs,
+    observers: &ObserverLayer,
     profiler: Option<Profiler>,
 ) -> Result<(ShellContext, PrintOptions)> {
     let registry = plugins::registry(args, profiler).map_err(DataFusionError::Configuration)?;
+    observers.observe(&registry);
     let metrics = metrics::serve(args, &registry).map_err(DataFusionError::Configuration)?;
     let (session, options) = session::new(args).await?;
     let mut context = ShellContext::new(session, &registry, metrics)?;

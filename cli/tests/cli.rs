@@ -7,6 +7,7 @@ mod cli {
     mod logs;
     mod metrics;
     mod new;
+    mod observers;
     mod profile;
     #[cfg(unix)]
     mod prompt;

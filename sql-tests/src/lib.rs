@@ -7,6 +7,7 @@ mod call;
 mod engine;
 mod guest;
 mod logged;
+mod observers;
 mod server;
 mod session;
 
@@ -14,6 +15,7 @@ pub use call::call;
 pub use engine::Engine;
 pub use guest::{DATA, Guest, OUT};
 pub use logged::Logged;
+pub use observers::{COUNT, Observing, SUM};
 pub use server::Server;
 pub use session::{
     built_plugins, cases, evil_guests, new_session, session_with_data, test_plugins,

@@ -11,11 +11,16 @@
 //! `;; kind: KIND` says what the function is, if it is not a scalar function: it is then called in the shapes of its kind, see
 //! `evil/shapes.rs`. `;; reached in: SHAPE, SHAPE` names those in which the calls fail, if they do not fail in all: the others return 5.
 //!
+//! Guests whose names start with `observer_` observe queries: `;; expect failed: TEXT` says what the last failure is, while queries go on as if
+//! nobody looked, see `evil/observers.rs`.
+//!
 //! Guests whose names start with `host_` ask the host. Each has a registry of its own, which offers what `evil/host.rs` says; the file
 //! `NAME.toml` beside it grants what it asks for. What they are told is their value: a status, if it is negative.
 
 #[path = "evil/host.rs"]
 mod host;
+#[path = "evil/observers.rs"]
+mod observers;
 #[path = "evil/shapes.rs"]
 mod shapes;
 
@@ -42,6 +47,8 @@ use crate::shapes::{Shape, Shapes};
 const RUNNING_ON: [&str; 4] = ["loop", "calls_without_end", "recursion", ASKING_ON];
 /// Guests that ask the host start so.
 const ASKING: &str = "host_";
+/// Those that observe so.
+const OBSERVING: &str = "observer_";
 /// And those that ask it without end so.
 const ASKING_ON: &str = "host_loop";
 
@@ -84,6 +91,18 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
             .into_owned();
         let asks = name.starts_with(ASKING);
         asking += usize::from(asks);
+        if name.starts_with(OBSERVING) {
+            for (name, interruption) in [
+                (format!("epochs_{name}"), Interruption::Epoch),
+                (name, Interruption::WatchPage),
+            ] {
+                let (runtime, file) = (Arc::clone(&runtime), file.clone());
+                trials.push(Trial::test(name, move || {
+                    observers::hurts_no_query(options_of(interruption), &runtime, &file)
+                }));
+            }
+            continue;
+        }
         let mut add = |name: String, registry: &Registry, interruption| {
             let (registry, runtime, file) = (registry.clone(), Arc::clone(&runtime), file.clone());
             trials.push(Trial::test(name, move || match asks {

@@ -14,7 +14,8 @@ use wasmfusion::{
     RegistryOptions, ScalarFunction, SessionContextExt, StreamScope,
 };
 use wasmfusion_sql_tests::{
-    DATA, Guest, Logged, OUT, Server, built_plugins, evil_guests, new_session, test_plugins,
+    DATA, Guest, Logged, OUT, Observing, Server, built_plugins, evil_guests, new_session,
+    test_plugins,
 };
 
 /// The settings that are tested below. A setting that is added must be added here, and tested.
@@ -41,6 +42,8 @@ const TESTED: [&str; 33] = [
     "metric_series_max",
     "metrics_per_second_max",
     "audit_records_per_second_max",
+    "observer_events_max",
+    "observer_bytes_max",
     "compile_timeout_ms",
     "plugin_instances_max",
     "module_bytes_max",
@@ -541,6 +544,63 @@ fn audit_records_per_second_max() {
     assert_eq!(lost(100, 10_000), 0);
     assert_eq!(lost(10, 10), 0);
     assert!((80..=90).contains(&lost(100, 10)));
+}
+
+/// What was dropped of so many events, while the observer is busy with the first.
+fn dropped(events: usize, change: impl FnOnce(&mut Limits)) -> u64 {
+    let busy = "(loop $again (br $again)) (i32.const 0)";
+    let guest = Observing::new("watch", &["query"]).observer(
+        "seen",
+        "query_start",
+        &[("sql", "Utf8")],
+        busy,
+    );
+    let registry = registry(|limits| {
+        limits.call_timeout_ms = 60_000;
+        change(limits);
+    });
+    let grant = |settings: PluginSettings, capability: &String| settings.grant(capability);
+    let settings = guest
+        .capabilities()
+        .iter()
+        .try_fold(PluginSettings::default(), grant)
+        .unwrap();
+    registry
+        .load_bytes_with("watch.wat", guest.text().as_bytes(), &settings)
+        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let ctx = new_session(&registry, Arc::default()).unwrap();
+        let query = async || {
+            let frame = ctx.wasm_sql("SELECT 1").await.unwrap();
+            frame.collect().await.unwrap();
+        };
+        query().await;
+        // Long enough for it to be called.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        for _ in 0..events {
+            query().await;
+        }
+    });
+    let dropped = registry.observers()[0].dropped;
+    registry.unload("watch");
+    dropped
+}
+
+#[test]
+fn observer_events_max() {
+    assert_eq!(dropped(20, |_| {}), 0);
+    assert_eq!(dropped(20, |limits| limits.observer_events_max = 5), 15);
+}
+
+#[test]
+fn observer_bytes_max() {
+    assert_eq!(dropped(20, |_| {}), 0);
+    // One event is taken, whatever its size.
+    assert_eq!(dropped(20, |limits| limits.observer_bytes_max = 1), 19);
 }
 
 #[test]

@@ -32,6 +32,7 @@ pub(crate) use record::{Entry, NO_FUNCTION};
 
 use crate::error::{Error, Result};
 use crate::module::Digest;
+use crate::observe::{Observers, quietly_if};
 use sink::Sinks;
 
 /// How often the queue is drained when nobody reads.
@@ -76,6 +77,7 @@ struct Inner {
     clock: Clock,
     callers: RwLock<Vec<Caller>>,
     drained: Mutex<Sinks>,
+    observers: Observers,
 }
 
 /// A plugin, as records refer to it.
@@ -101,7 +103,7 @@ impl AuditLog {
     /// # Errors
     ///
     /// If the file cannot be opened, or the operating system gives no thread.
-    pub(crate) fn new(options: &AuditOptions) -> Result<Self> {
+    pub(crate) fn new(options: &AuditOptions, observers: Observers) -> Result<Self> {
         let inner = Arc::new(Inner {
             inside: ArrayQueue::new(options.queue_records_max.max(1)),
             outside: ArrayQueue::new(options.queue_records_max.max(1)),
@@ -109,6 +111,7 @@ impl AuditLog {
             clock: Clock::new(),
             callers: RwLock::default(),
             drained: Mutex::new(Sinks::new(options)?),
+            observers,
         });
         let weak = Arc::downgrade(&inner);
         let drain = move || {
@@ -255,7 +258,11 @@ impl Inner {
         entries.sort_by_key(|entry| entry.started);
         for entry in entries {
             let caller = callers.get(entry.caller.0 as usize);
-            sinks.write(entry.into_record(&clock, caller));
+            quietly_if(entry.of_observer, || {
+                let record = entry.into_record(&clock, caller);
+                self.observers.recorded(&record);
+                sinks.write(record);
+            });
         }
         for caller in callers.iter() {
             let lost = caller.lost.swap(0, Ordering::Relaxed);

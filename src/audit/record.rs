@@ -24,6 +24,8 @@ pub(crate) struct Entry {
     /// Place of the function in the manifest, or [`NO_FUNCTION`].
     pub(crate) function: u32,
     pub(crate) query: u64,
+    /// Whether an observer has called: observers are not told of it.
+    pub(crate) of_observer: bool,
     /// The host function.
     pub(crate) operation: &'static str,
     /// `None` for those that need none: `reply`, `close`.

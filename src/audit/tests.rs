@@ -10,7 +10,7 @@ fn log(queue: usize, history: usize) -> AuditLog {
         history_records_max: history,
         ..AuditOptions::default()
     };
-    AuditLog::new(&options).expect("a log without a file")
+    AuditLog::new(&options, Observers::default()).expect("a log without a file")
 }
 
 fn register(log: &AuditLog, plugin: &str) -> CallerId {
@@ -24,6 +24,7 @@ fn entry(log: &AuditLog, caller: CallerId, query: u64) -> Entry {
         caller,
         function: 0,
         query,
+        of_observer: false,
         operation: "clock_realtime",
         capability: Some(CapabilityKind::Clock),
         target: "".into(),
@@ -194,7 +195,7 @@ fn a_file_gets_a_line_of_json_each() {
         file: Some(path.clone()),
         ..AuditOptions::default()
     };
-    let log = AuditLog::new(&options).expect("the file can be made");
+    let log = AuditLog::new(&options, Observers::default()).expect("the file can be made");
     let caller = register(&log, "geo");
     log.push_inside(entry(&log, caller, 7));
     log.flush();
@@ -213,7 +214,9 @@ fn a_file_gets_a_line_of_json_each() {
         file: Some(dir.path().join("no/such/folder")),
         ..AuditOptions::default()
     };
-    let error = AuditLog::new(&options).expect_err("no folder").to_string();
+    let error = AuditLog::new(&options, Observers::default())
+        .expect_err("no folder")
+        .to_string();
     assert!(error.contains("the audit log"), "{error}");
 }
 
@@ -223,7 +226,7 @@ fn a_full_disk_hurts_nobody() {
         file: Some("/dev/full".into()),
         ..AuditOptions::default()
     };
-    let Ok(log) = AuditLog::new(&options) else {
+    let Ok(log) = AuditLog::new(&options, Observers::default()) else {
         return;
     };
     let caller = register(&log, "geo");

@@ -36,6 +36,18 @@ pub enum CapabilityKind {
     NetConnect,
     /// To run these commands.
     Exec,
+    /// To be told of all queries, with their SQL text.
+    ObserveQuery,
+    /// To be told what the operators of all queries do.
+    ObserveOperator,
+    /// To be told of calls of all plugins' functions.
+    ObserveCall,
+    /// To be told of all records of the audit.
+    ObserveAudit,
+    /// To be told of all plugins' metrics.
+    ObserveMetric,
+    /// To be told of the process' spans and events of `tracing`.
+    ObserveSpan,
 }
 
 /// What stands behind the kind in a capability's text.
@@ -50,7 +62,7 @@ pub(super) enum Takes {
 
 impl CapabilityKind {
     /// All kinds.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 21] = [
         Self::Log,
         Self::MetricEmit,
         Self::Clock,
@@ -66,6 +78,12 @@ impl CapabilityKind {
         Self::NetHttp,
         Self::NetConnect,
         Self::Exec,
+        Self::ObserveQuery,
+        Self::ObserveOperator,
+        Self::ObserveCall,
+        Self::ObserveAudit,
+        Self::ObserveMetric,
+        Self::ObserveSpan,
     ];
 
     /// How it is written: `table:read`.
@@ -86,6 +104,12 @@ impl CapabilityKind {
             Self::NetHttp => "net:http",
             Self::NetConnect => "net:connect",
             Self::Exec => "exec",
+            Self::ObserveQuery => "observe:query",
+            Self::ObserveOperator => "observe:operator",
+            Self::ObserveCall => "observe:call",
+            Self::ObserveAudit => "observe:audit",
+            Self::ObserveMetric => "observe:metric",
+            Self::ObserveSpan => "observe:span",
         }
     }
 
@@ -101,9 +125,17 @@ impl CapabilityKind {
 
     pub(super) fn takes(self) -> Takes {
         match self {
-            Self::Log | Self::MetricEmit | Self::Clock | Self::Random | Self::Config => {
-                Takes::Nothing
-            }
+            Self::Log
+            | Self::MetricEmit
+            | Self::Clock
+            | Self::Random
+            | Self::Config
+            | Self::ObserveQuery
+            | Self::ObserveOperator
+            | Self::ObserveCall
+            | Self::ObserveAudit
+            | Self::ObserveMetric
+            | Self::ObserveSpan => Takes::Nothing,
             Self::Secret | Self::Env | Self::TableRead | Self::TableWrite | Self::VectorSearch => {
                 Takes::Name
             }

@@ -35,6 +35,12 @@ fn capabilities_are_written_as_they_are_read() {
         "net:connect:[::1]:5432",
         "exec:/usr/bin/sort",
         "exec:sort",
+        "observe:query",
+        "observe:operator",
+        "observe:call",
+        "observe:audit",
+        "observe:metric",
+        "observe:span",
     ] {
         assert_eq!(capability(text).to_string(), text);
     }
@@ -44,6 +50,8 @@ fn capabilities_are_written_as_they_are_read() {
 fn what_is_no_capability_is_told_apart() {
     assert!(problem("logs").contains("there are log, metric:emit"));
     assert!(problem("").contains("there are log, metric:emit"));
+    assert!(problem("observe:secrets").contains("there are log, metric:emit"));
+    assert!(problem("observe:query:x").contains("write `observe:query`"));
     assert!(problem("log:x").contains("write `log`"));
     assert!(problem("table:read").contains("write `table:read:rates_*`"));
     assert!(problem("table:read:").contains("the pattern is missing"));

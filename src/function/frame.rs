@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::instance::{Failure, Instance};
 use crate::module::ParamType;
 use crate::plugin::FunctionRef;
-use crate::scope::with_limits;
+use crate::scope::{current_query, with_limits};
 
 /// Alignment of the structs of the interface.
 pub(super) const STRUCT_ALIGN: u32 = 8;
@@ -59,6 +59,11 @@ impl Ended {
         if let Some(counters) = module.function_counters(function.place) {
             counters.failed(&error);
         }
+        function.plugin.observers().call_failed(
+            current_query(),
+            || function.id(),
+            || error.to_string(),
+        );
         error
     }
 }

@@ -3,13 +3,14 @@
 //! [`sql_function`] holds what functions of all kinds have in common; [`scalar`], [`aggregate`], [`window`] and [`table`] answer
 //! DataFusion's questions for their kind. [`signature`] decides which overload fits which arguments, [`bind`] asks the guest where the manifest leaves that to it.
 //! [`call`] prepares a batch for a scalar function, and [`frame`] takes it into a guest and back; [`fixed`] does so for numbers, where every
-//! nanosecond counts. [`request`] does it for the other kinds, whose calls say what to do.
+//! nanosecond counts. [`request`] does it for the other kinds, whose calls say what to do. [`observer`] is for events, which come without DataFusion.
 
 mod aggregate;
 mod bind;
 mod call;
 mod fixed;
 mod frame;
+mod observer;
 mod request;
 mod scalar;
 mod signature;
@@ -18,6 +19,7 @@ mod table;
 mod window;
 
 pub use aggregate::AggregateFunction;
+pub(crate) use observer::observe;
 pub use scalar::ScalarFunction;
 pub(crate) use signature::same_type;
 pub use sql_function::SqlFunction;

@@ -28,7 +28,7 @@ impl SqlFunction {
     /// The SQL functions of a plugin, one for each name.
     pub fn all(plugin: &Arc<Plugin>) -> Vec<Self> {
         let mut names: Vec<&str> = Vec::new();
-        for function in plugin.manifest().functions.iter().filter(|f| !f.hidden) {
+        for function in plugin.manifest().functions.iter().filter(|f| f.in_sql()) {
             if !names.contains(&function.name.as_str()) {
                 names.push(&function.name);
             }
@@ -44,7 +44,7 @@ impl SqlFunction {
         let places = |matches: &dyn Fn(&FunctionDecl) -> bool| -> Vec<FunctionRef> {
             let functions = plugin.manifest().functions.iter().enumerate();
             functions
-                .filter(|(_, function)| !function.hidden && matches(function))
+                .filter(|(_, function)| function.in_sql() && matches(function))
                 .map(|(place, _)| FunctionRef {
                     plugin: Arc::clone(plugin),
                     place,

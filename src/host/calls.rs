@@ -26,6 +26,8 @@ pub(crate) struct HostCalls {
     query: u64,
     /// Whether the thread may be kept waiting.
     may_block: bool,
+    /// Whether an observer's instance calls: nobody is told of that.
+    of_observer: bool,
     handles: Handles,
     reply: Vec<u8>,
     error: String,
@@ -49,6 +51,7 @@ impl HostCalls {
         limits: Arc<Limits>,
         query: u64,
         may_block: bool,
+        of_observer: bool,
     ) -> Self {
         let handles = Handles::new(limits.handles_max, Arc::clone(&host));
         Self {
@@ -59,6 +62,7 @@ impl HostCalls {
             function: NO_FUNCTION,
             query,
             may_block,
+            of_observer,
             handles,
             reply: Vec::new(),
             error: String::new(),
@@ -132,6 +136,12 @@ impl HostCalls {
 
     pub(super) fn query(&self) -> u64 {
         self.query
+    }
+
+    /// Whether an observer's instance calls.
+    #[inline]
+    pub(super) fn is_of_observer(&self) -> bool {
+        self.of_observer
     }
 
     pub(super) fn handles(&mut self) -> &mut Handles {

@@ -110,6 +110,7 @@ pub(super) fn enter(
         caller: calls.host().caller(),
         function: calls.function(),
         query: calls.query(),
+        of_observer: calls.is_of_observer(),
         operation,
         capability: record.capability,
         target: record.target,

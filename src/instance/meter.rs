@@ -72,6 +72,7 @@ impl Meter {
         let ns = guest_ns + copy_ns;
         let weight = u64::from(self.weight);
         self.tally.time(guest_ns * weight, copy_ns * weight);
+        self.tally.longest(ns);
         self.counters.took(ns, self.weight);
         self.first = self.first.saturating_sub(1);
         let all = self.first > 0 || ns >= SHORT_NS;

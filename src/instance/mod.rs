@@ -86,6 +86,8 @@ pub(crate) struct InstanceOptions {
     pub(crate) within_query: bool,
     /// What its calls are part of.
     pub(crate) span: Option<Span>,
+    /// Whether it is an observer's, of whose host calls nobody is told.
+    pub(crate) of_observer: bool,
 }
 
 /// The exports that queries call. Apart from the store, so that a call borrows both and clones neither.
@@ -120,6 +122,7 @@ impl Instance {
             may_block,
             within_query,
             span,
+            of_observer,
         } = options;
         let is_lowered = limits.is_some();
         let linked = module.linked()?;
@@ -131,6 +134,7 @@ impl Instance {
                 limits,
                 cancellation.query(),
                 may_block,
+                of_observer,
             ))
         });
         let calls_host = host.is_some();
@@ -253,6 +257,8 @@ impl Instance {
             may_block,
             within_query,
             span,
+            // Observers have their instances made for them alone.
+            of_observer: _,
         } = options;
         let query = cancellation.query();
         let counters = module.counters().begin(query, within_query);

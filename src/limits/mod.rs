@@ -68,6 +68,10 @@ pub struct Limits {
     /// Largest number of records of the audit that one plugin may leave in one second of calls that do nothing outside of the process. Calls
     /// that are the same have one record together; what is more is counted as lost.
     pub audit_records_per_second_max: u32,
+    /// Largest number of events that may wait for the observers of one plugin. What is more is dropped and counted.
+    pub observer_events_max: usize,
+    /// Largest size of the events that may wait for the observers of one plugin, in bytes. What is more is dropped and counted.
+    pub observer_bytes_max: usize,
     /// Largest module file, in bytes.
     pub module_bytes_max: usize,
     /// Largest number of functions in a module.
@@ -119,6 +123,8 @@ impl Default for Limits {
             metric_series_max: 1_000,
             metrics_per_second_max: 10_000_000,
             audit_records_per_second_max: 10_000,
+            observer_events_max: 8_192,
+            observer_bytes_max: 16 << 20,
             module_bytes_max: 32 << 20,
             module_functions_max: 50_000,
             module_function_bytes_max: 1 << 20,
@@ -168,6 +174,8 @@ const NAMES: &[Named] = names! {
     metric_series_max,
     metrics_per_second_max,
     audit_records_per_second_max,
+    observer_events_max,
+    observer_bytes_max,
     module_bytes_max,
     module_functions_max,
     module_function_bytes_max,

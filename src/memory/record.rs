@@ -28,6 +28,17 @@ pub trait Record: Sized {
     fn store(&self, bytes: &mut [u8]);
 }
 
+/// Nothing behind a frame.
+impl Record for () {
+    #[inline]
+    fn load(_: &[u8]) -> Option<Self> {
+        Some(())
+    }
+
+    #[inline]
+    fn store(&self, _: &mut [u8]) {}
+}
+
 /// `LEN` bytes of a struct of `SIZE` bytes, from `AT` on.
 #[inline(always)]
 fn field<const AT: usize, const LEN: usize, const SIZE: usize>(bytes: &[u8; SIZE]) -> [u8; LEN] {

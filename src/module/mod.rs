@@ -16,6 +16,7 @@
 mod digest;
 mod dwarf;
 mod error;
+mod event;
 #[cfg(test)]
 mod fixture;
 mod info;
@@ -31,6 +32,7 @@ mod validate;
 
 pub use digest::Digest;
 pub use error::ModuleError;
+pub use event::{EventColumn, EventKind, EventType};
 pub use info::{AbiVersion, ExternType, Import, ModuleInfo, Signature};
 pub use inspect::{CustomSection, Export, Inspection, MemoryUse, Producer, ProposalUse, TableUse};
 pub(crate) use instrument::INSTRUMENT_REVISION;

@@ -8,6 +8,7 @@ use histogram::AtomicHistogram32;
 use parking_lot::Mutex;
 use quanta::Clock;
 
+use super::observer::{CallOutcome, Observers};
 use super::usage::{CallCounts, FailureCounts, Outcomes, Recent};
 use crate::error::Error;
 
@@ -128,6 +129,7 @@ pub(crate) struct Tally {
     host_calls: Sum,
     denials: Sum,
     fuel: Sum,
+    max_ns: AtomicU64,
 }
 
 impl Tally {
@@ -149,6 +151,14 @@ impl Tally {
     pub(crate) fn time(&self, guest_ns: u64, copy_ns: u64) {
         self.guest_ns.add(guest_ns);
         self.copy_ns.add(copy_ns);
+    }
+
+    /// Notes how long a call took, in nanoseconds.
+    #[inline]
+    pub(crate) fn longest(&self, ns: u64) {
+        if ns > self.max_ns.load(Ordering::Relaxed) {
+            self.max_ns.store(ns, Ordering::Relaxed);
+        }
     }
 
     /// Counts the host calls of a call.
@@ -191,6 +201,8 @@ pub(crate) struct FunctionCounters {
     call_ns: Option<AtomicHistogram32>,
     failures: [AtomicU64; Outcomes::COUNT],
     recent: Weak<Recent>,
+    /// Who is told of calls, when their instance ends.
+    observers: Observers,
 }
 
 #[derive(Default)]
@@ -210,7 +222,12 @@ pub(super) struct Snapshot {
 }
 
 impl FunctionCounters {
-    pub(super) fn new(plugin: Arc<str>, function: Arc<str>, recent: Weak<Recent>) -> Self {
+    pub(super) fn new(
+        plugin: Arc<str>,
+        function: Arc<str>,
+        recent: Weak<Recent>,
+        observers: Observers,
+    ) -> Self {
         Self {
             plugin,
             function,
@@ -218,6 +235,7 @@ impl FunctionCounters {
             call_ns: AtomicHistogram32::new(GROUPING_POWER, VALUE_POWER_MAX).ok(),
             failures: [const { AtomicU64::new(0) }; Outcomes::COUNT],
             recent,
+            observers,
         }
     }
 
@@ -235,6 +253,7 @@ impl FunctionCounters {
             host_calls: Sum::default(),
             denials: Sum::default(),
             fuel: Sum::default(),
+            max_ns: AtomicU64::new(0),
         });
         self.sums.lock().live.push(Arc::clone(&tally));
         tally
@@ -256,6 +275,16 @@ impl FunctionCounters {
             sums.instances += 1;
             sums.memory_bytes_max = sums.memory_bytes_max.max(tally.instance.memory_bytes());
         }
+        self.observers.called(&CallOutcome {
+            query: tally.instance.within_query.then(|| tally.instance.query()),
+            plugin: &self.plugin,
+            function: &self.function,
+            calls: counts.calls,
+            rows: counts.rows,
+            guest_ns: counts.guest_ns,
+            copy_ns: counts.copy_ns,
+            max_ns: tally.max_ns.load(Ordering::Relaxed),
+        });
         if tally.instance.within_query
             && let Some(recent) = self.recent.upgrade()
         {

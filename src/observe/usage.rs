@@ -9,6 +9,7 @@ use dashmap::DashMap;
 use parking_lot::Mutex;
 
 use super::counters::{FunctionCounters, InstanceCounters, clock};
+use super::observer::Observers;
 use crate::error::Error;
 use crate::plugin::Plugin;
 use crate::registry::Registry;
@@ -205,7 +206,12 @@ struct Inner {
 
 impl Usage {
     /// The counters of a plugin's function. Another version of the plugin goes on with the same.
-    pub(crate) fn function(&self, plugin: &str, function: &str) -> Arc<FunctionCounters> {
+    pub(crate) fn function(
+        &self,
+        plugin: &str,
+        function: &str,
+        observers: &Observers,
+    ) -> Arc<FunctionCounters> {
         let (plugin, function): (Arc<str>, Arc<str>) = (plugin.into(), function.into());
         let Inner { functions, recent } = self.0.as_ref();
         if functions.len() >= FUNCTIONS_MAX {
@@ -215,7 +221,8 @@ impl Usage {
         if let Some(counters) = functions.get(&key) {
             return Arc::clone(&counters);
         }
-        let counters = FunctionCounters::new(plugin, function, Arc::downgrade(recent));
+        let counters =
+            FunctionCounters::new(plugin, function, Arc::downgrade(recent), observers.clone());
         Arc::clone(&functions.entry(key).or_insert(Arc::new(counters)))
     }
 

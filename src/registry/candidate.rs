@@ -145,6 +145,7 @@ impl Registry {
                 redact_well_known: options.redact_well_known,
                 usage: options.count_calls.then_some(&self.0.usage),
                 services: &|| self.services(),
+                observers: &self.0.observers,
             },
         )?);
         compiled.retain(|_, plugins| {

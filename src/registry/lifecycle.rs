@@ -52,6 +52,9 @@ impl Registry {
         let detail = Some(suspension.to_string());
         suspended.insert(name.to_owned(), suspension);
         drop(suspended);
+        for version in &versions {
+            self.0.exchange_observers(Some(version), None);
+        }
         let kind = PluginEventKind::Suspended;
         match self.plugin(name) {
             Some(plugin) => plugin.standing().tell(kind, detail),
@@ -78,7 +81,10 @@ impl Registry {
         if was_suspended {
             let kind = PluginEventKind::Resumed;
             match self.plugin(name) {
-                Some(plugin) => plugin.standing().tell(kind, None),
+                Some(plugin) => {
+                    self.0.exchange_observers(None, Some(&plugin));
+                    plugin.standing().tell(kind, None);
+                }
                 None => self.0.events.push(name, None, kind, None),
             }
         }

@@ -23,6 +23,7 @@ mod versions;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use dashmap::DashMap;
 use parking_lot::Mutex;
@@ -36,7 +37,7 @@ use crate::host::HostServices;
 use crate::lifecycle::{Events, PluginEvent, Suspension};
 use crate::metrics::Metrics;
 use crate::module::Digest;
-use crate::observe::{Published, Usage};
+use crate::observe::{ObserverCounts, Observers, Published, Usage};
 use crate::plugin::Plugin;
 
 pub use ahead::{Precompilation, Precompiled};
@@ -88,16 +89,31 @@ struct Inner {
     /// The files of directories that plugins are from.
     holders: Mutex<Holders>,
     directories: Directories,
+    observers: Observers,
+}
+
+impl Inner {
+    /// Has the observers of `new` take the place of those of `old`. Those of a plugin that is suspended are told nothing.
+    fn exchange_observers(&self, old: Option<&Arc<Plugin>>, new: Option<&Arc<Plugin>>) {
+        let new = new.filter(|plugin| plugin.suspension().is_none());
+        self.observers.exchange(old, new, &self.metrics);
+    }
+}
+
+impl Drop for Inner {
+    /// Observers hold their plugins, which hold the observers.
+    fn drop(&mut self) {
+        self.observers.clear();
+    }
 }
 
 impl Registry {
     /// An empty registry with these options.
     pub fn new(options: RegistryOptions) -> Self {
-        Self(Arc::new(Inner {
-            events: Events::new(options.events_max),
-            options,
-            ..Inner::default()
-        }))
+        let mut inner = Inner::default();
+        inner.events = Events::new(options.events_max);
+        inner.options = options;
+        Self(Arc::new(inner))
     }
 
     /// Whether both are the same registry.
@@ -157,7 +173,7 @@ impl Registry {
         if let Some(log) = audit.as_ref() {
             return Ok(log.clone());
         }
-        let log = AuditLog::new(&self.0.options.audit)?;
+        let log = AuditLog::new(&self.0.options.audit, self.0.observers.clone())?;
         Ok(audit.insert(log).clone())
     }
 
@@ -214,6 +230,23 @@ impl Registry {
     /// What counts the calls of its plugins' functions.
     pub(crate) fn counted(&self) -> &Usage {
         &self.0.usage
+    }
+
+    /// What came of the events of each observer of the plugins that are loaded.
+    pub fn observers(&self) -> Vec<ObserverCounts> {
+        self.0.observers.counts()
+    }
+
+    /// Waits until all events up to now are delivered to observers, have failed or were dropped. Whether that took no longer than `timeout`.
+    ///
+    /// Events are delivered some 50 ms after they have happened; a process that ends at once calls this first. It keeps the thread waiting.
+    pub fn flush_observers(&self, timeout: Duration) -> bool {
+        self.0.observers.flush(timeout)
+    }
+
+    /// Who is told of events.
+    pub(crate) fn observers_of_events(&self) -> &Observers {
+        &self.0.observers
     }
 
     fn services(&self) -> Result<HostServices> {

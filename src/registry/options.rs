@@ -43,7 +43,7 @@ pub struct RegistryOptions {
     /// Where plugins' tables and vector indexes come from.
     pub context: Arc<dyn HostContext>,
     /// Whether it is counted what functions cost: some nanoseconds a call. Without, [`Registry::usage`](super::Registry::usage), the tables and
-    /// `EXPLAIN ANALYZE` show nothing of calls.
+    /// `EXPLAIN ANALYZE` show nothing of calls, and observers are told of those alone that fail.
     pub count_calls: bool,
     /// What is kept of plugins' host calls.
     pub audit: AuditOptions,

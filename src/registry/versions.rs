@@ -112,6 +112,7 @@ impl Registry {
         let from = present.as_ref().map(|plugin| described(plugin));
         let from = from.map(|from| format!("from {from} to {}", described(&plugin)));
         plugin.standing().tell(PluginEventKind::RolledBack, from);
+        self.0.exchange_observers(present.as_ref(), Some(&plugin));
         changing.tell(&[Change {
             old: present,
             new: Some(Arc::clone(&plugin)),
@@ -133,6 +134,7 @@ impl Registry {
         self.0.holders.lock().forget(plugin.name());
         changing.forget_former(&plugin);
         plugin.standing().set_place(Place::Called);
+        self.0.exchange_observers(None, Some(&plugin));
         let from = format!("{} from {}", plugin.digest(), plugin.source());
         plugin.standing().tell(PluginEventKind::Loaded, Some(from));
         Ok(plugin)
@@ -198,6 +200,7 @@ impl Changing<'_> {
                     new.standing().tell(PluginEventKind::Reloaded, Some(detail));
                 }
             }
+            self.inner.exchange_observers(old.as_ref(), new.as_ref());
             changes.push(Change { old, new });
         }
         if !changes.is_empty() {

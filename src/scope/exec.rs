@@ -32,7 +32,8 @@ use tracing::Span;
 
 use super::StreamScope;
 use super::keys::{KeyScopes, KeysInUse};
-use super::query::QueryGuards;
+use super::query::{QueryGuards, Root, RootPlan};
+use crate::observe::Statement;
 
 /// Batches that may wait for whoever reads a stream that has a thread of its own.
 const BATCHES_AHEAD: usize = 1;
@@ -40,7 +41,7 @@ const BATCHES_AHEAD: usize = 1;
 /// Stands around an operator of a plan that calls WebAssembly functions.
 ///
 /// Around an operator whose expressions call them, it gives each stream a [`StreamScope`]. Around the root of the plan, it
-/// cancels the query's guests when the consumer drops the stream. In everything else it is the operator inside:
+/// cancels the query's guests when the consumer drops the stream, and tells observers of the query. In everything else it is the operator inside:
 /// name, children, properties, `downcast_ref`.
 #[derive(Debug)]
 pub struct WasmExec {
@@ -78,14 +79,14 @@ impl WasmExec {
             may_block,
         }: Called,
         keys: Option<Arc<KeyScopes>>,
-        root: bool,
+        root: Option<Root>,
     ) -> Self {
         Self {
             inner,
             functions,
             plugins,
             may_block,
-            guards: root.then(QueryGuards::default),
+            guards: root.map(QueryGuards::new),
             keys,
             metrics: ExecutionPlanMetricsSet::new(),
         }
@@ -99,7 +100,32 @@ impl WasmExec {
     /// The same, around the root of a plan.
     pub(super) fn at_root(&self) -> Self {
         let inner = Arc::clone(&self.inner);
-        Self::new(inner, self.called(), self.keys.clone(), true)
+        let root = Root {
+            cancels: true,
+            statement: None,
+        };
+        Self::new(inner, self.called(), self.keys.clone(), Some(root))
+    }
+
+    /// `root`, the root of a plan, with observers who are told of its executions.
+    pub(crate) fn observed(
+        root: Arc<dyn ExecutionPlan>,
+        statement: Statement,
+    ) -> Arc<dyn ExecutionPlan> {
+        let statement = Some(statement);
+        Arc::new(match Self::of(root.as_ref()) {
+            Some(wrapped) => {
+                let cancels = wrapped.guards.as_ref().is_some_and(QueryGuards::cancel);
+                let root = Some(Root { cancels, statement });
+                let inner = Arc::clone(&wrapped.inner);
+                Self::new(inner, wrapped.called(), wrapped.keys.clone(), root)
+            }
+            None => {
+                let cancels = false;
+                let observed = Some(Root { cancels, statement });
+                Self::new(root, Called::default(), None, observed)
+            }
+        })
     }
 
     fn called(&self) -> Called {
@@ -117,7 +143,7 @@ impl WasmExec {
 
     /// The same around another operator.
     fn around(&self, inner: Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
-        let root = self.guards.is_some();
+        let root = self.guards.as_ref().map(QueryGuards::root);
         Arc::new(Self::new(inner, self.called(), self.keys.clone(), root))
     }
 }
@@ -242,8 +268,11 @@ impl ExecutionPlan for WasmExec {
         match &self.guards {
             None => self.scoped(partition, context),
             Some(guards) => {
-                let partitions = self.properties().partitioning.partition_count();
-                guards.guard(&context, partition, partitions, |context| {
+                let plan = RootPlan {
+                    plan: &self.inner,
+                    metrics: &self.metrics,
+                };
+                guards.guard(&context, partition, plan, |context| {
                     self.scoped(partition, context)
                 })
             }

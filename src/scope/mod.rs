@@ -194,6 +194,7 @@ impl StreamScope {
             may_block: self.may_block,
             within_query: self.metrics.is_some(),
             span: Some(self.span(plugin)),
+            of_observer: false,
         }
     }
 
@@ -349,6 +350,14 @@ pub(crate) fn with_call<R, E: From<Failure>>(
         instance.end(function.place, rows);
         instance.after_call(function.plugin.module());
         result
+    })
+}
+
+/// The number of the query that this thread works for, if it is in a scope.
+pub(crate) fn current_query() -> Option<u64> {
+    CURRENT.with(|current| {
+        let current = current.try_borrow().ok()?;
+        Some(current.as_ref()?.cancellation.query())
     })
 }
 

@@ -46,7 +46,7 @@ impl PhysicalOptimizerRule for WasmRule {
                 return Ok(Transformed::no(node));
             }
             let (node, keys) = scope_keys(node, called.may_block)?;
-            let node = Arc::new(WasmExec::new(node, called, keys, false));
+            let node = Arc::new(WasmExec::new(node, called, keys, None));
             Ok(Transformed::yes(node as Arc<dyn ExecutionPlan>))
         })?;
         if !transformed {
@@ -54,7 +54,7 @@ impl PhysicalOptimizerRule for WasmRule {
         }
         Ok(Arc::new(match WasmExec::of(plan.as_ref()) {
             Some(wrapped) => wrapped.at_root(),
-            None => WasmExec::new(plan, Called::default(), None, true),
+            None => WasmExec::new(plan, Called::default(), None, None).at_root(),
         }))
     }
 

@@ -22,7 +22,7 @@ use crate::error::Error;
 use crate::function::{
     AggregateFunction, ScalarFunction, SqlFunction, TableFunction, WindowFunction,
 };
-use crate::module::{FunctionKind, Nulls, escape, signature_text};
+use crate::module::{FunctionDecl, FunctionKind, Nulls, escape, signature_text};
 use crate::plugin::Plugin;
 use crate::registry::Registry;
 
@@ -119,6 +119,8 @@ fn registered(function: SqlFunction) -> Result<RegisterFunction> {
         FunctionKind::Table { .. } => {
             TableFunction::new(function).map(|f| RegisterFunction::Table(name, Arc::new(f)))
         }
+        // `SqlFunction` leaves observers out.
+        FunctionKind::Observer { .. } => None,
     };
     ours.ok_or_else(|| DataFusionError::Internal("a function is not of its own kind".into()))
 }
@@ -363,12 +365,23 @@ fn check_name(
 }
 
 fn no_such_function(name: &str, wanted: &str, plugin: &Plugin) -> Error {
-    let there: Vec<String> = plugin
-        .manifest()
-        .functions
-        .iter()
+    let functions = plugin.manifest().functions.iter();
+    let there: Vec<String> = functions
+        .clone()
+        .filter(|function| function.kind.event().is_none())
         .map(signature_text)
         .collect();
+    let observes = |function: &FunctionDecl| {
+        function.kind.event().is_some() && function.name.eq_ignore_ascii_case(wanted)
+    };
+    if there.is_empty() || functions.clone().any(observes) {
+        return Error::Usage(format!(
+            "CREATE FUNCTION {name}: plugin {} ({}) has an observer in place of such a function, which SQL cannot call; have the plugin loaded from its \
+             directory, and it observes",
+            plugin.name(),
+            plugin.source(),
+        ));
+    }
     Error::Usage(format!(
         "CREATE FUNCTION {name}: plugin {} ({}) has no function {wanted}; it has {}. Name one of them with AS '{}#function'",
         plugin.name(),

@@ -5,6 +5,7 @@ mod agreement;
 mod create;
 mod drop;
 mod names;
+mod planner;
 mod session;
 mod system;
 

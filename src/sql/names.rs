@@ -79,6 +79,8 @@ fn register(state: &mut SessionState, function: SqlFunction) -> Result<()> {
                 }
             }
         }
+        // `SqlFunction` leaves observers out.
+        FunctionKind::Observer { .. } => {}
     }
     Ok(())
 }
@@ -116,6 +118,7 @@ pub(super) fn remove(state: &mut SessionState, name: &str) -> Result<()> {
                 }
             }
         }
+        FunctionKind::Observer { .. } => {}
     }
     for other in others {
         register(state, other)?;

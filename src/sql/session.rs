@@ -18,6 +18,7 @@ use super::admin;
 use super::create::{self, Clauses, WasmFunctionFactory};
 use super::drop;
 use super::names::{self, Owner};
+use super::planner::{ObservedPlanner, SqlText};
 use super::system::{self, SystemSchema};
 use crate::error::Error;
 use crate::function::SqlFunction;
@@ -67,6 +68,13 @@ pub trait SessionContextExt {
     ///
     /// As `SessionContext::execute_logical_plan`.
     async fn execute_wasm_plan(&self, plan: LogicalPlan) -> Result<DataFrame>;
+
+    /// As [`Self::execute_wasm_plan`], for the plan of this SQL text: observers are then told the text as it was written.
+    ///
+    /// # Errors
+    ///
+    /// As `SessionContext::execute_logical_plan`.
+    async fn execute_wasm_plan_of(&self, sql: &str, plan: LogicalPlan) -> Result<DataFrame>;
 }
 
 /// A function's name that could not be registered.
@@ -103,10 +111,13 @@ impl SessionContextExt for SessionContext {
         {
             let factory =
                 WasmFunctionFactory::new(registry.clone(), self, state.function_factory().cloned());
+            let observers = registry.observers_of_events().clone();
+            let planner = ObservedPlanner::new(Arc::clone(state.query_planner()), observers);
             let session_id = state.session_id().to_owned();
             *state = SessionStateBuilder::new_from_existing(state.clone())
                 .with_session_id(session_id)
                 .with_physical_optimizer_rule(Arc::new(WasmRule))
+                .with_query_planner(Arc::new(planner))
                 .with_function_factory(Some(Arc::new(factory)))
                 .build();
             // Where `wasm_sql` finds it.
@@ -155,9 +166,8 @@ impl SessionContextExt for SessionContext {
         let dialect = state.config().options().sql_parser.dialect;
         let statement = state.sql_to_statement(sql, &dialect)?;
         let Statement::Statement(inner) = &statement else {
-            return self
-                .execute_wasm_plan(state.statement_to_plan(statement).await?)
-                .await;
+            let plan = state.statement_to_plan(statement).await?;
+            return self.execute_wasm_plan_of(sql, plan).await;
         };
         match inner.as_ref() {
             ast::Statement::CreateFunction(create) if create::is_wasm(create) => {
@@ -170,8 +180,8 @@ impl SessionContextExt for SessionContext {
             }
             ast::Statement::DropFunction(statement) => drop::drop_functions(self, statement),
             _ => {
-                self.execute_wasm_plan(state.statement_to_plan(statement).await?)
-                    .await
+                let plan = state.statement_to_plan(statement).await?;
+                self.execute_wasm_plan_of(sql, plan).await
             }
         }
     }
@@ -185,6 +195,20 @@ impl SessionContextExt for SessionContext {
             ),
             plan => self.execute_logical_plan(plan).await,
         }
+    }
+
+    async fn execute_wasm_plan_of(&self, sql: &str, plan: LogicalPlan) -> Result<DataFrame> {
+        let frame = self.execute_wasm_plan(plan).await?;
+        let observed = |registry: Arc<Registry>| registry.observers_of_events().wants_queries();
+        let registry = self.state_ref().read().config().get_extension();
+        if !registry.is_some_and(observed) {
+            return Ok(frame);
+        }
+        let (mut state, plan) = frame.into_parts();
+        // For the planner, which is asked when the frame is executed.
+        let text = Arc::new(SqlText::new(sql));
+        state.config_mut().set_extension(text);
+        Ok(DataFrame::new(state, plan))
     }
 }
 

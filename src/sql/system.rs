@@ -2,6 +2,7 @@
 
 mod artifacts;
 mod events;
+mod observers;
 mod plugins;
 mod usage;
 
@@ -39,6 +40,7 @@ const TABLES: &[(&str, Rows)] = &[
     ("instances", usage::instances),
     ("limits", limits),
     ("metrics", metrics),
+    ("observers", observers::observers),
     ("plugins", plugins::plugins),
     ("pools", usage::pools),
     ("queries", usage::queries),

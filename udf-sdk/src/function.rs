@@ -33,6 +33,8 @@ pub enum Kind {
     Window(Operate<WindowCall>),
     /// Rows.
     Table(Operate<TableCall>),
+    /// Nothing: it is told of events.
+    Observer(Kernel),
 }
 
 /// Binds a function to the types and constants of one place in a query, and leaves what the calls need in the frame.

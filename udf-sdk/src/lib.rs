@@ -25,6 +25,7 @@ mod error;
 pub mod function;
 pub mod host;
 pub mod manifest;
+pub mod observer;
 mod pool;
 pub mod raw;
 pub mod rows;
@@ -50,7 +51,7 @@ pub use function::{Function, Udf};
 pub use pool::Pool;
 pub use state::State;
 pub use value::Value;
-pub use wasmfusion_udf_macros::{SqlStruct, State, plugin, udaf, udf, udtf, udwf};
+pub use wasmfusion_udf_macros::{SqlStruct, State, observer, plugin, udaf, udf, udtf, udwf};
 
 /// What a plugin needs.
 pub mod prelude {
@@ -66,5 +67,5 @@ pub mod prelude {
     pub use crate::types::*;
     pub use crate::value::{BytesWriter, ListWriter, TextWriter};
     pub use crate::window::{NullTreatment, Peers};
-    pub use wasmfusion_udf_macros::{SqlStruct, State, udaf, udf, udtf, udwf};
+    pub use wasmfusion_udf_macros::{SqlStruct, State, observer, udaf, udf, udtf, udwf};
 }

@@ -1,6 +1,6 @@
 //! Runs a function natively on whole columns, as the host would: for a plugin's unit tests.
 //!
-//! [`call!`] is for functions of rows and columns, [`aggregate!`], [`window!`] and [`table!`] are for the others. [`host()`] is for functions that
+//! [`call!`] is for functions of rows and columns, [`aggregate!`], [`window!`], [`table!`] and [`observe!`] are for the others. [`host()`] is for functions that
 //! ask the host.
 //!
 //! ```
@@ -25,6 +25,7 @@ mod arguments;
 mod call;
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) mod host;
+mod observe;
 mod results;
 mod table;
 mod window;
@@ -33,6 +34,7 @@ pub use aggregate::Aggregate;
 pub use call::Call;
 #[cfg(not(target_arch = "wasm32"))]
 pub use host::{Host, HttpRequest, LogRecord, host};
+pub use observe::Observe;
 pub use table::Table;
-pub use wasmfusion_udf_macros::{aggregate, call, table, window};
+pub use wasmfusion_udf_macros::{aggregate, call, observe, table, window};
 pub use window::Window;

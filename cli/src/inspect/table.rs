@@ -174,15 +174,15 @@ fn functions(manifest: Option<&Manifest>) -> Table {
 
 /// Kind, volatility, treatment of NULLs, further names, and the export if it is called something else.
 fn properties(function: &FunctionDecl) -> String {
-    let mut properties = vec![
-        function.kind.name().to_owned(),
-        match function.volatility {
+    let mut properties = vec![function.kind.name().to_owned()];
+    if function.kind.event().is_none() {
+        let volatility = match function.volatility {
             Volatility::Immutable => "immutable",
             Volatility::Stable => "stable",
             Volatility::Volatile => "volatile",
-        }
-        .to_owned(),
-    ];
+        };
+        properties.push(volatility.to_owned());
+    }
     let passing: Vec<String> = function
         .params
         .iter()

@@ -1,6 +1,7 @@
 //! The session as datafusion-cli's functions see it.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use datafusion::config::Dialect;
@@ -18,6 +19,9 @@ use wasmfusion::{MetricsPublisher, PluginDirectory, Registry, SessionContextExt}
 /// A session with plugins. Plans that datafusion-cli makes are executed by way of [`SessionContextExt::execute_wasm_plan`].
 pub struct ShellContext {
     session: SessionContext,
+    registry: Registry,
+    /// The texts of the statements that datafusion-cli is about to execute, in their order: observers are told them.
+    texts: Mutex<VecDeque<String>>,
     /// Watched as long as the shell runs.
     directories: Vec<PluginDirectory>,
     #[expect(dead_code, reason = "held for its drop")]
@@ -34,6 +38,8 @@ impl ShellContext {
         session.register_plugins(registry)?;
         Ok(Self {
             session,
+            registry: registry.clone(),
+            texts: Mutex::default(),
             directories: Vec::new(),
             metrics,
         })
@@ -42,6 +48,20 @@ impl ShellContext {
     /// Keeps a directory of plugins watched.
     pub fn watch(&mut self, directory: PluginDirectory) {
         self.directories.push(directory);
+    }
+
+    /// Where plugins are loaded.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// Says what datafusion-cli executes next.
+    pub fn announce(&self, statements: impl IntoIterator<Item = String>) {
+        *self.texts() = statements.into_iter().collect();
+    }
+
+    fn texts(&self) -> MutexGuard<'_, VecDeque<String>> {
+        self.texts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The session.
@@ -85,6 +105,10 @@ impl CliSessionContext for ShellContext {
     }
 
     async fn execute_logical_plan(&self, plan: LogicalPlan) -> Result<DataFrame> {
-        self.session.execute_wasm_plan(plan).await
+        let text = self.texts().pop_front();
+        match text {
+            Some(text) => self.session.execute_wasm_plan_of(text.trim(), plan).await,
+            None => self.session.execute_wasm_plan(plan).await,
+        }
     }
 }

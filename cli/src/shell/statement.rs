@@ -25,8 +25,16 @@ use super::context::ShellContext;
 /// All of the text is parsed before any of it is executed.
 pub async fn run(context: &ShellContext, sql: &str, options: &PrintOptions) -> Result<()> {
     let dialect = context.dialect();
-    if !parse(sql, dialect)?.iter().any(is_about_functions) {
-        return exec_from_commands(context, vec![sql.to_owned()], options).await;
+    let parsed = parse(sql, dialect)?;
+    if !parsed.iter().any(is_about_functions) {
+        let texts = split(sql, dialect).map_err(|error| syntax(error.into()))?;
+        // What cannot be told apart is not told: datafusion-cli may plan an external table twice.
+        let is_external = |statement| matches!(statement, &Statement::CreateExternalTable(_));
+        let told =
+            texts.len() == parsed.len() && (texts.len() == 1 || !parsed.iter().any(is_external));
+        let texts = told.then_some(texts);
+        let texts = texts.into_iter().flatten().map(str::to_owned);
+        return execute(context, sql, texts.collect(), options).await;
     }
     for statement in split(sql, dialect).map_err(|error| syntax(error.into()))? {
         // Parsed again: the statement before may have set another dialect.
@@ -36,10 +44,23 @@ pub async fn run(context: &ShellContext, sql: &str, options: &PrintOptions) -> R
         {
             run_about_functions(context, statement, options).await?;
         } else {
-            exec_from_commands(context, vec![statement.to_owned()], options).await?;
+            execute(context, statement, vec![statement.to_owned()], options).await?;
         }
     }
     Ok(())
+}
+
+/// Has datafusion-cli execute `sql`, which is these statements.
+async fn execute(
+    context: &ShellContext,
+    sql: &str,
+    statements: Vec<String>,
+    options: &PrintOptions,
+) -> Result<()> {
+    context.announce(statements);
+    let executed = exec_from_commands(context, vec![sql.to_owned()], options).await;
+    context.announce([]);
+    executed
 }
 
 async fn run_about_functions(

@@ -85,6 +85,9 @@ pub(super) fn record(call: &mut Call<'_>, handle: u32, value: f64) -> Answer {
     if let Some(dropped) = call.calls.host().drop_metric() {
         return Err(dropped.into());
     }
-    series.record(value);
+    match call.calls.is_of_observer() {
+        false => series.record(value),
+        true => series.record_of_observer(value),
+    }
     Ok(0)
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::json::check_sql_name;
-use super::{Manifest, ManifestError, overloads};
+use super::{FunctionDecl, Manifest, ManifestError, overloads};
 use crate::module::text;
 
 /// Where a message says that something is wrong.
@@ -35,6 +35,12 @@ impl Manifest {
         for (alias, name) in aliases {
             check_sql_name(ALIASES, "name", alias)?;
             let name = self.find(ALIASES, name)?;
+            let observes = |f: &FunctionDecl| f.name == name && f.kind.event().is_some();
+            if self.functions.iter().any(observes) {
+                let problem =
+                    format!("`{name}` is an observer, which SQL cannot call; remove the name");
+                return Err(ManifestError::new(ALIASES, problem));
+            }
             for function in self.functions.iter_mut().filter(|f| f.name == name) {
                 function.aliases.push(alias.clone());
             }

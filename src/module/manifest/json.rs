@@ -12,7 +12,7 @@ use super::{
 };
 use crate::capability::{Capability, CapabilityError};
 use crate::limits::Limits;
-use crate::module::text;
+use crate::module::{EventKind, text};
 
 /// Longest name of a plugin, a function, a parameter; longest version. In bytes.
 const NAME_BYTES_MAX: usize = 63;
@@ -54,15 +54,16 @@ pub(super) struct RawFunction {
     pub(super) window: Option<WindowMode>,
     pub(super) ignore_nulls: Option<bool>,
     pub(super) columns: Option<Vec<RawColumn>>,
+    pub(super) event: Option<EventKind>,
     #[serde(default)]
     pub(super) bind: bool,
     #[serde(default)]
     volatility: Volatility,
     #[serde(default)]
-    aliases: Vec<String>,
+    pub(super) aliases: Vec<String>,
     description: Option<String>,
     #[serde(default)]
-    examples: Vec<Example>,
+    pub(super) examples: Vec<Example>,
 }
 
 #[derive(Deserialize)]
@@ -242,7 +243,7 @@ fn function(mut raw: RawFunction, limits: &Limits) -> Result<FunctionDecl, Manif
     }
     let params = params(&place, raw.params, &kind, raw.bind, limits)?;
     let returns = match kind {
-        FunctionKind::Table { .. } => None,
+        FunctionKind::Table { .. } | FunctionKind::Observer { .. } => None,
         _ => returns(&place, raw.returns, raw.bind, limits)?,
     };
     Ok(FunctionDecl {

@@ -8,7 +8,7 @@ use super::json::{PARAMS_MAX, RawFunction, check_label};
 use super::types::ParamType;
 use super::{Column, FunctionKind, ManifestError, WindowMode};
 use crate::limits::Limits;
-use crate::module::text;
+use crate::module::{EventKind, text};
 
 #[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -18,6 +18,7 @@ pub(super) enum RawKind {
     Aggregate,
     Window,
     Table,
+    Observer,
 }
 
 #[derive(Deserialize)]
@@ -43,6 +44,7 @@ pub(super) fn read(
         ("window", raw.window.is_some(), RawKind::Window),
         ("ignore_nulls", raw.ignore_nulls.is_some(), RawKind::Window),
         ("columns", raw.columns.is_some(), RawKind::Table),
+        ("event", raw.event.is_some(), RawKind::Observer),
     ];
     if let Some((key, _, wanted)) = keys
         .iter()
@@ -127,6 +129,27 @@ pub(super) fn read(
             };
             FunctionKind::Table { columns }
         }
+        RawKind::Observer => {
+            let sql_only = [
+                ("returns", raw.returns.is_some()),
+                ("bind", raw.bind),
+                ("variadic", raw.variadic),
+                ("aliases", !raw.aliases.is_empty()),
+                ("examples", !raw.examples.is_empty()),
+            ];
+            if let Some((key, _)) = sql_only.iter().find(|(_, given)| *given) {
+                return error(format!(
+                    "key `{key}` is for functions that SQL calls, and an observer is not; remove it"
+                ));
+            }
+            let Some(event) = raw.event else {
+                return error(format!(
+                    "key `event` is missing; name the kind of events that it observes: {}",
+                    EventKind::ALL.map(EventKind::name).join(", ")
+                ));
+            };
+            FunctionKind::Observer { event }
+        }
     })
 }
 
@@ -137,6 +160,7 @@ impl RawKind {
             Self::Aggregate => "aggregate",
             Self::Window => "window",
             Self::Table => "table",
+            Self::Observer => "observer",
         }
     }
 }

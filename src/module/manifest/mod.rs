@@ -6,6 +6,7 @@
 mod choice;
 mod json;
 mod kind;
+mod observers;
 mod overloads;
 mod types;
 
@@ -15,6 +16,7 @@ use std::fmt::Write;
 use serde::{Deserialize, Serialize, Serializer};
 use wasmfusion_abi::export;
 
+use super::event::EventKind;
 use super::info::{ExternType, ModuleInfo, Signature};
 use super::text;
 use crate::capability::Capability;
@@ -74,6 +76,13 @@ pub struct FunctionDecl {
     pub examples: Vec<Example>,
 }
 
+impl FunctionDecl {
+    /// Whether SQL can call it: it is no observer, and its operator does not leave it out.
+    pub(crate) fn in_sql(&self) -> bool {
+        !self.hidden && self.kind.event().is_none()
+    }
+}
+
 /// What kind of function it is, and what only functions of this kind say.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
@@ -102,6 +111,11 @@ pub enum FunctionKind {
         /// Columns of the result; `None` if `wasmfusion_bind` decides.
         columns: Option<Vec<Column>>,
     },
+    /// Nothing: it is told of the engine's events, and SQL cannot call it.
+    Observer {
+        /// The kind of events.
+        event: EventKind,
+    },
 }
 
 impl FunctionKind {
@@ -112,6 +126,15 @@ impl FunctionKind {
             Self::Aggregate { .. } => "aggregate",
             Self::Window { .. } => "window",
             Self::Table { .. } => "table",
+            Self::Observer { .. } => "observer",
+        }
+    }
+
+    /// The kind of events that it observes, if it does.
+    pub fn event(&self) -> Option<EventKind> {
+        match self {
+            Self::Observer { event } => Some(*event),
+            _ => None,
         }
     }
 }
@@ -248,6 +271,7 @@ impl Manifest {
     pub fn parse(bytes: &[u8], limits: &Limits) -> Result<Self, ManifestError> {
         let manifest = json::read(bytes, limits)?;
         overloads::check(&manifest.functions)?;
+        observers::check(&manifest)?;
         Ok(manifest)
     }
 
@@ -316,6 +340,10 @@ pub fn signature_text(function: &FunctionDecl) -> String {
     }
     if function.variadic {
         shown.push_str(", …");
+    }
+    if let FunctionKind::Observer { event } = function.kind {
+        write!(shown, ") observes {}", event.name()).expect("writing to a String cannot fail");
+        return shown;
     }
     shown.push_str(") -> ");
     match (&function.kind, &function.returns) {

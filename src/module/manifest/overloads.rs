@@ -52,6 +52,10 @@ fn group_by_name(
             );
             return Err(ManifestError::new(function_place(&function.name), problem));
         }
+        if let (Some(_), Some(_)) = (group.first(), function.kind.event()) {
+            let problem = "two observers have this name; rename one";
+            return Err(ManifestError::new(function_place(&function.name), problem));
+        }
         group.push(function);
     }
     Ok(names)

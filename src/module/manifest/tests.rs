@@ -451,3 +451,98 @@ proptest::proptest! {
         let _ = Manifest::parse(&text, &Limits::default());
     }
 }
+
+fn observer(patch: Value) -> Value {
+    let mut function = json!({"name": "slow", "kind": "observer", "event": "query_end", "params": [{"name": "rows", "type": "Int64"}]});
+    for (key, value) in patch.as_object().unwrap() {
+        function
+            .as_object_mut()
+            .unwrap()
+            .insert(key.clone(), value.clone());
+    }
+    let mut manifest = with_functions(json!([function]));
+    manifest["capabilities"] = json!(["observe:query"]);
+    manifest
+}
+
+#[test]
+fn observers_are_read_and_shown() {
+    let manifest = parse(&observer(json!({}))).unwrap();
+    let function = &manifest.functions[0];
+    assert_eq!(function.kind.event(), Some(EventKind::QueryEnd));
+    assert!(function.returns.is_none() && !function.in_sql());
+    assert_eq!(
+        signature_text(function),
+        "slow(rows Int64) observes query_end"
+    );
+    // What `inspect` shows can be read again.
+    let shown = serde_json::to_vec(&manifest).unwrap();
+    assert_eq!(
+        Manifest::parse(&shown, &Limits::default()).unwrap(),
+        manifest
+    );
+}
+
+#[test]
+fn observers_say_what_sql_need_not_know() {
+    for (patch, told) in [
+        (
+            json!({"event": null}),
+            "key `event` is missing; name the kind of events that it observes: query_start",
+        ),
+        (json!({"event": "query"}), "unknown variant `query`"),
+        (
+            json!({"returns": {"type": "Int64"}}),
+            "key `returns` is for functions that SQL calls",
+        ),
+        (
+            json!({"bind": true}),
+            "key `bind` is for functions that SQL calls",
+        ),
+        (json!({"variadic": true}), "key `variadic`"),
+        (json!({"aliases": ["a"]}), "key `aliases`"),
+        (json!({"examples": [{"sql": "SELECT 1"}]}), "key `examples`"),
+        (json!({"params": []}), "it has no parameters"),
+        (
+            json!({"params": [{"name": "row", "type": "Int64"}]}),
+            "has no such column; it has time",
+        ),
+        (
+            json!({"params": [{"name": "rows", "type": "Int32"}]}),
+            "its type is Int32, but the column is Int64",
+        ),
+        (
+            json!({"event": "span"}),
+            "an event `span` has no such column",
+        ),
+        (
+            json!({"event": "call"}),
+            "add \"observe:call\" to `capabilities`",
+        ),
+        (
+            json!({"kind": "scalar", "returns": {"type": "Int64"}}),
+            "key `event` is for functions of kind `observer`",
+        ),
+    ] {
+        let refused = refusal_of(observer(patch));
+        assert!(refused.contains(told), "{refused}: expected {told}");
+    }
+    let mut twice = observer(json!({}));
+    let function = twice["functions"][0].clone();
+    twice["functions"].as_array_mut().unwrap().push(function);
+    assert!(refusal_of(twice).contains("two observers have this name"));
+}
+
+#[test]
+fn an_operator_leaves_observers_out_and_gives_them_no_names() {
+    let mut manifest = parse(&observer(json!({}))).unwrap();
+    let aliases = [("other".to_owned(), "slow".to_owned())].into();
+    let refused = manifest.choose(None, &aliases).unwrap_err().to_string();
+    assert!(
+        refused.contains("an observer, which SQL cannot call"),
+        "{refused}"
+    );
+    let mut manifest = parse(&observer(json!({}))).unwrap();
+    manifest.choose(Some(&[]), &[].into()).unwrap();
+    assert!(manifest.functions[0].hidden);
+}

@@ -6,7 +6,7 @@ use syn::{Error, Expr, ExprLit, Lit, LitStr, Result};
 const BYTES_MAX: usize = 255;
 
 /// The kinds, and for those that need one, a pattern as it may stand behind.
-const KINDS: [(&str, Option<&str>); 15] = [
+const KINDS: [(&str, Option<&str>); 21] = [
     ("log", None),
     ("metric:emit", None),
     ("clock", None),
@@ -22,6 +22,12 @@ const KINDS: [(&str, Option<&str>); 15] = [
     ("net:http", Some("api.example.com:443")),
     ("net:connect", Some("mail.example.com:25")),
     ("exec", Some("/usr/bin/sort")),
+    ("observe:query", None),
+    ("observe:operator", None),
+    ("observe:call", None),
+    ("observe:audit", None),
+    ("observe:metric", None),
+    ("observe:span", None),
 ];
 
 /// Checks the value of `capabilities`: a list of strings, each of them a capability, none of them twice.

@@ -18,6 +18,7 @@ pub enum Kind {
     Aggregate,
     Window,
     Table,
+    Observer,
 }
 
 impl Kind {
@@ -28,6 +29,7 @@ impl Kind {
             Kind::Aggregate => "aggregate",
             Kind::Window => "window",
             Kind::Table => "table",
+            Kind::Observer => "observer",
         }
     }
 }
@@ -147,7 +149,7 @@ impl Entry<'_> {
             None => (quote!(::core::option::Option::None), TokenStream::new()),
         };
         let operation = match kind {
-            Kind::Scalar => None,
+            Kind::Scalar | Kind::Observer => None,
             Kind::Aggregate => Some(quote!(::wasmfusion_udf::raw::AggregateCall)),
             Kind::Window => Some(quote!(::wasmfusion_udf::raw::WindowCall)),
             Kind::Table => Some(quote!(::wasmfusion_udf::raw::TableCall)),
@@ -244,6 +246,7 @@ fn prefix(kind: Kind) -> &'static str {
         Kind::Aggregate => "udaf",
         Kind::Window => "udwf",
         Kind::Table => "udtf",
+        Kind::Observer => "observer",
     }
 }
 
@@ -254,6 +257,7 @@ fn variant(kind: Kind) -> &'static str {
         Kind::Aggregate => "Aggregate",
         Kind::Window => "Window",
         Kind::Table => "Table",
+        Kind::Observer => "Observer",
     }
 }
 

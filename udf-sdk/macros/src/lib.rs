@@ -8,6 +8,7 @@ mod function;
 mod kernel;
 mod lifetimes;
 mod methods;
+mod observer;
 mod options;
 mod plugin;
 mod signature;
@@ -127,6 +128,26 @@ pub fn udtf(options: TokenStream, item: TokenStream) -> TokenStream {
         .into()
 }
 
+/// Makes a Rust function an observer: one that is told of the engine's events, and that SQL cannot call.
+///
+/// ```ignore
+/// /// Queries that took more than a second.
+/// #[observer(event = "query_end")]
+/// fn slow(sql: Option<&str>, duration_ns: i64, error: Option<&str>) { /* … */ }
+/// ```
+///
+/// The parameters are columns of the event, by their names; those that may be NULL are `Option`s, or the events in which they are NULL are
+/// left out. It is called once for each event, in an instance that lives on from event to event. It returns nothing or `Result<(), E>`.
+///
+/// Options: `event = "…"`, one of `query_start`, `query_end`, `operator`, `call`, `audit`, `metric`, `span`; `name` and `description` as of
+/// [`macro@udf`].
+#[proc_macro_attribute]
+pub fn observer(options: TokenStream, item: TokenStream) -> TokenStream {
+    observer::expand(options.into(), item.into())
+        .unwrap_or_else(syn::Error::into_compile_error)
+        .into()
+}
+
 /// Makes a struct the state of an aggregate function: each field is saved as a column.
 ///
 /// Every field has a type that can be a parameter and a result itself, and owns what it holds. A state with other fields, as maps,
@@ -160,6 +181,7 @@ pub fn state(item: TokenStream) -> TokenStream {
 /// | `fs:read:PATH`, `fs:write:PATH` | an absolute path, in which `**` stands for any number of folders |
 /// | `net:http:HOST:PORT`, `net:connect:HOST:PORT` | a host, an address or a range of addresses, and a port or `*` |
 /// | `exec:COMMAND` | a name or an absolute path |
+/// | `observe:query`, `observe:operator`, `observe:call`, `observe:audit`, `observe:metric`, `observe:span` | nothing |
 #[proc_macro]
 pub fn plugin(fields: TokenStream) -> TokenStream {
     plugin::expand(fields.into())
@@ -202,6 +224,13 @@ pub fn aggregate(path: TokenStream) -> TokenStream {
 #[proc_macro]
 pub fn window(path: TokenStream) -> TokenStream {
     test(path, quote!(Window))
+}
+
+/// Events for an observer in a test: `observe!(slow_query)`. Re-exported with `testing::Observe`, whose documentation has an
+/// example.
+#[proc_macro]
+pub fn observe(path: TokenStream) -> TokenStream {
+    test(path, quote!(Observe))
 }
 
 /// A use of a table function in a test: `table!(numbers)`. Re-exported with `testing::Table`, whose documentation has an

@@ -36,6 +36,8 @@ pub struct Options {
     pub column: Option<LitStr>,
     /// The columns of a table function whose rows are tuples.
     pub columns: Vec<LitStr>,
+    /// The kind of events that an observer is told of.
+    pub event: Option<LitStr>,
 }
 
 impl Options {
@@ -90,6 +92,10 @@ impl Options {
             Some("column") => {
                 let name = meta.value()?.parse()?;
                 set(&mut self.column, meta, name)
+            }
+            Some("event") => {
+                let name = meta.value()?.parse()?;
+                set(&mut self.event, meta, name)
             }
             Some("columns") => {
                 self.columns.extend(listed(meta)?);

@@ -96,7 +96,7 @@ impl Arguments {
         if let Err(error) = T::finish(builder, None, &mut array, &mut pool) {
             panic!("{}", error.message());
         }
-        let scalar = matches!(self.function.kind, Kind::Scalar(_));
+        let scalar = matches!(self.function.kind, Kind::Scalar(_) | Kind::Observer(_));
         assert!(
             expected.nulls || array.null_count == 0 || !scalar,
             "rows in which the argument {} is NULL do not reach the function",

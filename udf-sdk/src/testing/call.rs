@@ -80,7 +80,7 @@ impl Call {
         let function = self.function();
         let Kind::Scalar(kernel) = function.kind else {
             panic!(
-                "this is not a function of rows or columns: there are aggregate!, window! and table!"
+                "this is not a function of rows or columns: there are aggregate!, window!, table! and observe!"
             );
         };
         let rows = self.arguments.rows();
