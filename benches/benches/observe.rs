@@ -1,12 +1,31 @@
 //! What observing costs: counting a call, and everything that can be switched on at once.
 
 use std::hint::black_box;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use criterion::Criterion;
+use datafusion::arrow::datatypes::{Field, Schema};
+use datafusion::arrow::record_batch::RecordBatch;
+use datafusion::datasource::MemTable;
 use datafusion::logical_expr::ScalarUDF;
-use wasmfusion::{Registry, RegistryOptions, ScalarFunction, StreamScope};
-use wasmfusion_benches::{Figures, Runner, Subject, floats};
+use datafusion::prelude::{SessionConfig, SessionContext};
+use metrics_exporter_prometheus::PrometheusBuilder;
+use tokio::runtime::Runtime;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use wasmfusion::{
+    LocalContext, MetricsPublisher, ObserverLayer, Registry, RegistryOptions, ScalarFunction,
+    SessionContextExt, StreamScope,
+};
+use wasmfusion_benches::{Figures, Runner, Subject, floats, is_test};
+
+/// The plugins that observe queries, calls and both.
+const OBSERVERS: [&str; 3] = ["slow_queries", "anomaly", "sampler"];
+/// Rows of a batch, and batches of the table.
+const BATCH: usize = 8_192;
+const BATCHES: usize = 250;
 
 fn main() {
     Runner::new().run(measure, figures);
@@ -18,23 +37,96 @@ fn measure(c: &mut Criterion) {
     for (name, count) in [("counted", true), ("not_counted", false)] {
         let mut options = RegistryOptions::default();
         options.count_calls = count;
-        let subject = Subject::new(
-            &function(&Registry::new(options), "testing", "add"),
-            &numbers,
-        );
+        let function = function(&Registry::new(options), "testing", "add");
+        let subject = Subject::new(&function, &numbers);
         group.bench_function(name, |b| {
             let mut scope = Some(Box::<StreamScope>::default());
             StreamScope::enter(&mut scope, || b.iter(|| black_box(subject.call())));
         });
     }
+
+    // Great-circle distances of some two million rows, as a query.
+    let runtime = Runtime::new().expect("a runtime");
+    let sql = "SELECT sum(great_circle_km(la, lo, lb, lp)) FROM legs";
+    let query = |ctx: &SessionContext| {
+        runtime.block_on(async {
+            let query = ctx.sql(sql).await.expect("the query can be planned");
+            black_box(query.collect().await.expect("the query runs"))
+        })
+    };
+    group.sample_size(20);
+    let mut options = RegistryOptions::default();
+    options.count_calls = false;
+    let off = Registry::new(options);
+    let ctx = session(&off);
+    group.bench_function("off", |b| b.iter(|| query(&ctx)));
+
+    let mut options = RegistryOptions::default();
+    options.context = Arc::new(LocalContext::default());
+    let on = Registry::new(options);
+    for observer in OBSERVERS {
+        on.load_file(built(observer)).expect("the observer loads");
+    }
+    let layer = ObserverLayer::default();
+    layer.observe(&on);
+    tracing_subscriber::registry()
+        .with(tracing_subscriber::filter::LevelFilter::INFO)
+        .with(layer)
+        .init();
+    let recorder = PrometheusBuilder::new().install_recorder();
+    let recorder = recorder.expect("nobody else records");
+    let publisher = MetricsPublisher::start(&on, Duration::from_secs(1)).expect("a thread");
+    let ctx = session(&on);
+    group.bench_function("on", |b| b.iter(|| query(&ctx)));
+    drop(publisher);
+    assert!(
+        recorder
+            .render()
+            .contains("wasmfusion_function_calls_total")
+    );
+    assert!(on.flush_observers(Duration::from_secs(20)));
+    let observed: u64 = on
+        .observers()
+        .iter()
+        .map(|observer| observer.delivered)
+        .sum();
+    assert!(observed > 0, "{:?}", on.observers());
     group.finish();
 }
 
-fn function(registry: &Registry, plugin: &str, function: &str) -> ScalarUDF {
+/// A session with the plugin `geo` and a table of places.
+fn session(registry: &Registry) -> SessionContext {
+    registry.load_file(built("geo")).expect("the plugin loads");
+    let ctx = SessionContext::new_with_config(SessionConfig::new().with_target_partitions(2));
+    ctx.register_plugins(registry).expect("the names are free");
+    let columns = [
+        ("la", floats(BATCH, -60.0, 0.12)),
+        ("lo", floats(BATCH, -179.0, 0.35)),
+        ("lb", floats(BATCH, 60.0, -0.12)),
+        ("lp", floats(BATCH, 179.0, -0.35)),
+    ];
+    let fields: Vec<Field> = columns
+        .iter()
+        .map(|(name, column)| Field::new(*name, column.data_type().clone(), false))
+        .collect();
+    let schema = Arc::new(Schema::new(fields));
+    let columns = columns.into_iter().map(|(_, column)| column).collect();
+    let batch = RecordBatch::try_new(Arc::clone(&schema), columns).expect("a batch");
+    let batches = if is_test() { 2 } else { BATCHES };
+    let half = vec![batch; batches / 2];
+    let table = MemTable::try_new(schema, vec![half.clone(), half]).expect("a table");
+    ctx.register_table("legs", Arc::new(table))
+        .expect("the name is free");
+    ctx
+}
+
+fn built(plugin: &str) -> PathBuf {
     let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/plugins/built");
-    let plugin = registry
-        .load_file(built.join(plugin).with_extension("wasm"))
-        .expect("the plugin loads");
+    built.join(plugin).with_extension("wasm")
+}
+
+fn function(registry: &Registry, plugin: &str, function: &str) -> ScalarUDF {
+    let plugin = registry.load_file(built(plugin)).expect("the plugin loads");
     ScalarUDF::from(ScalarFunction::named(&plugin, function).expect("it has it"))
 }
 
@@ -45,4 +137,5 @@ fn figures(figures: &Figures) {
     ) {
         figures.print("observe/count_ns", on - off);
     }
+    figures.ratio("observe/on_ratio", "observe/on", "observe/off");
 }

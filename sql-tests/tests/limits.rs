@@ -19,7 +19,7 @@ use wasmfusion_sql_tests::{
 };
 
 /// The settings that are tested below. A setting that is added must be added here, and tested.
-const TESTED: [&str; 33] = [
+const TESTED: [&str; 35] = [
     "call_timeout_ms",
     "query_timeout_ms",
     "describe_timeout_ms",
