@@ -64,7 +64,10 @@ impl Registry {
         for plugin in self.plugins_in_use() {
             let name = escape(plugin.name());
             let version = escape(&plugin.manifest().version);
-            versions.insert([name.clone(), version, plugin.digest().to_string()]);
+            // Those that can only be returned to are not what runs.
+            if !self.is_former(&plugin) {
+                versions.insert([name.clone(), version, plugin.digest().to_string()]);
+            }
             plugins.entry(name).or_default().add(&plugin);
         }
         let info = |[plugin, version, digest]: &[String; 3], value: f64| {
