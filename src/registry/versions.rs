@@ -134,9 +134,9 @@ impl Registry {
         self.0.holders.lock().forget(plugin.name());
         changing.forget_former(&plugin);
         plugin.standing().set_place(Place::Called);
-        self.0.exchange_observers(None, Some(&plugin));
         let from = format!("{} from {}", plugin.digest(), plugin.source());
         plugin.standing().tell(PluginEventKind::Loaded, Some(from));
+        self.0.exchange_observers(None, Some(&plugin));
         Ok(plugin)
     }
 
