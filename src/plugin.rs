@@ -35,6 +35,7 @@ pub struct Plugin {
     source: String,
     observers: Observers,
     origin: Origin,
+    by_sql: bool,
     standing: Arc<Standing>,
 }
 
@@ -55,6 +56,8 @@ pub(crate) struct LoadOptions<'a> {
     pub(crate) name: &'a str,
     /// Where it can be had again.
     pub(crate) origin: &'a Origin,
+    /// Whether SQL text names it.
+    pub(crate) by_sql: bool,
     /// Where it is put on record what happens to it.
     pub(crate) events: &'a Events,
     /// The file in which the operator could grant something.
@@ -92,6 +95,7 @@ impl Plugin {
         let LoadOptions {
             name,
             origin,
+            by_sql,
             events,
             settings_file,
             settings,
@@ -164,6 +168,7 @@ impl Plugin {
             source: (*name).to_owned(),
             observers: (*observers).clone(),
             origin: (*origin).clone(),
+            by_sql: *by_sql,
             standing: Arc::new(standing),
         })
     }
@@ -242,6 +247,11 @@ impl Plugin {
         let (name, version) = (self.name(), &self.manifest.version);
         let source = module::escape(&self.source);
         format!("{name} {version} from {source}, sha256:{digest}")
+    }
+
+    /// Whether it was made by SQL text.
+    pub(crate) fn is_by_sql(&self) -> bool {
+        self.by_sql
     }
 
     /// Where it can be had again.

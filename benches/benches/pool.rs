@@ -10,8 +10,11 @@ use datafusion::logical_expr::ScalarUDF;
 use wasmfusion::{Isolation, PoolOptions, Registry, RegistryOptions, ScalarFunction, StreamScope};
 use wasmfusion_benches::{Figures, Runner, Subject};
 
+/// Changes the options of a pool.
+type Change = fn(&mut PoolOptions);
+
 /// Options that differ, and their names.
-const POOLS: [(&str, fn(&mut PoolOptions)); 5] = [
+const POOLS: [(&str, Change); 5] = [
     ("stream", |_| {}),
     ("stream_warm", |pool| pool.warm_instances = 64),
     ("stream_not_resident", |pool| pool.resident_bytes = 0),
@@ -43,7 +46,7 @@ fn measure(c: &mut Criterion) {
     group.finish();
 }
 
-fn hello(change: fn(&mut PoolOptions)) -> ScalarUDF {
+fn hello(change: Change) -> ScalarUDF {
     let mut options = RegistryOptions::default();
     change(&mut options.pool);
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/plugins/built/hello.wasm");

@@ -233,9 +233,10 @@ fn code_for_another_processor_is_tried_when_its_plugin_is_loaded() {
         "/examples/plugins/built/geo.wasm"
     );
     let loaded = || {
-        let mut registry = RegistryOptions::default();
-        registry.artifacts = Some(options(&folder));
-        let registry = Registry::new(registry);
+        let registry = Registry::new(RegistryOptions {
+            artifacts: Some(options(&folder)),
+            ..RegistryOptions::default()
+        });
         let plugin = registry.load_file(geo).expect("it is a plugin");
         let artifacts = registry.artifacts().expect("it can be used");
         (plugin.artifact(), artifacts.expect("there is one").counts())

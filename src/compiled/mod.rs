@@ -197,6 +197,14 @@ impl CompiledModule {
         &self.pool
     }
 
+    /// Whether one more instance may live, as far as can be told.
+    pub(crate) fn has_room(&self) -> bool {
+        let (instances, _) = self.counters.now();
+        let all = self.engine().pooling_allocator_metrics();
+        instances < u64::from(self.limits.plugin_instances_max)
+            && all.is_none_or(|all| all.core_instances() < u64::from(self.limits.instances_max))
+    }
+
     pub(crate) fn counters(&self) -> &Arc<PluginCounters> {
         &self.counters
     }

@@ -174,7 +174,8 @@ impl Failure {
         ];
         match self {
             _ if has_lowered_limits => Verdict::Nothing,
-            Self::Trap(trap) => Verdict::Fault(trap.what.clone()),
+            // Not in its own words, in which a value of somebody's query may be: everybody reads why a plugin is suspended.
+            Self::Trap(_) => Verdict::Fault("it trapped".to_owned()),
             Self::Limit { what, setting } if OWN.contains(setting) => {
                 Verdict::Fault(format!("it {what}"))
             }

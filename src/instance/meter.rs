@@ -61,10 +61,8 @@ impl Callable {
 impl Meter {
     /// Whether the next call is timed.
     #[inline]
-    fn is_timed(&mut self) -> bool {
-        let timed = self.untimed == 0;
-        self.untimed = self.untimed.saturating_sub(1);
-        timed
+    fn is_timed(&self) -> bool {
+        self.untimed == 0
     }
 
     /// Counts what a call took that was timed.
@@ -109,8 +107,8 @@ impl Instance {
             // If that fails, so does the call.
             let _ = self.resolve(module, place);
         }
-        let timed = match self.calls.functions.get_mut(place) {
-            Some(Some(callable)) => callable.meter.as_mut().is_some_and(Meter::is_timed),
+        let timed = match self.calls.functions.get(place) {
+            Some(Some(callable)) => callable.meter.as_ref().is_some_and(Meter::is_timed),
             _ => false,
         };
         self.current = CurrentCall {
@@ -159,6 +157,8 @@ impl Instance {
             let all_ns = clock.delta_as_nanos(call.started, clock.raw());
             let run_ns = clock.delta_as_nanos(0, call.guest).min(all_ns);
             meter.time(run_ns.saturating_sub(host_ns), all_ns - run_ns);
+        } else {
+            meter.untimed = meter.untimed.saturating_sub(1);
         }
     }
 

@@ -13,6 +13,8 @@ mod pool;
 
 use std::sync::Arc;
 
+use arrow::array::Array as _;
+
 use tracing::Span;
 use wasmfusion_abi::{BUFFER_ALIGN, Slice, export};
 use wasmtime::{
@@ -40,6 +42,9 @@ use crate::profile::{Entry, ProfiledPlugin, Sampler};
 
 /// Native stack that the host itself may need below a guest: signal frames, libcalls.
 const HOST_STACK_BYTES: usize = 256 << 10;
+/// Most bindings, and bytes of their constants, that an instance takes along from one query to another.
+const BOUND_MAX: usize = 64;
+const BOUND_BYTES_MAX: usize = 1 << 20;
 /// Smallest region that is asked of a guest, in bytes.
 const REGION_BYTES_MIN: u32 = 4 << 10;
 
@@ -235,6 +240,18 @@ impl Instance {
     #[inline]
     pub(crate) fn after_call(&mut self, module: &CompiledModule) {
         self.used_up = module.pool().options().isolation == Isolation::Call;
+    }
+
+    /// Whether what it remembers for its callers is little.
+    fn is_light(&self) -> bool {
+        let bytes = |bound: &Bound| -> usize {
+            let constants = bound.constants.iter().flatten();
+            constants
+                .map(|constant| constant.get_array_memory_size())
+                .sum()
+        };
+        self.bound.len() <= BOUND_MAX
+            && self.bound.iter().map(bytes).sum::<usize>() <= BOUND_BYTES_MAX
     }
 
     /// Whether no session has lowered its limits.

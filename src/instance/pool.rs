@@ -4,7 +4,7 @@
 //! [`PoolOptions`] trades that against time.
 
 use std::str::FromStr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, OnceLock, Weak};
 use std::thread;
@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 
 use super::{Failure, Instance, InstanceOptions};
 use crate::compiled::CompiledModule;
-use crate::lifecycle::Admission;
+use crate::lifecycle::{Admission, Place};
 use crate::plugin::Plugin;
 
 /// How often who waits for an instance looks whether there can be one.
@@ -136,6 +136,8 @@ pub(crate) struct InstancePool {
     hits: AtomicU64,
     misses: AtomicU64,
     waits: AtomicU64,
+    /// Whether the maker has been asked for more.
+    asked: AtomicBool,
 }
 
 /// What a pool has done, since the plugin was loaded.
@@ -179,6 +181,9 @@ impl InstancePool {
         options: &dyn Fn() -> InstanceOptions,
     ) -> Option<Result<Instance, Failure>> {
         if self.options.idle_max() == 0 {
+            return None;
+        }
+        if self.idle.lock().is_empty() {
             return None;
         }
         let options = options();
@@ -290,6 +295,9 @@ fn wait(
     let (began, wait) = (Instant::now(), Duration::from_millis(pool.options.wait_ms));
     while began.elapsed() < wait {
         thread::sleep(LOOK_EVERY);
+        if !plugin.module().has_room() {
+            continue;
+        }
         let options = options();
         if options.cancellation.is_cancelled() {
             return Err(Failure::Cancelled);
@@ -306,10 +314,19 @@ fn wait(
 pub(crate) fn give_back(plugin: &Arc<Plugin>, mut instance: Instance) {
     let pool = plugin.module().pool();
     let shared = pool.options.isolation == Isolation::Shared;
-    if shared && instance.is_usable() && instance.has_limits_of(plugin.module()) {
+    let fit = instance.has_limits_of(plugin.module()) && instance.is_light();
+    if shared && !is_gone(plugin) && instance.is_usable() && fit {
         instance.rest();
         pool.put(instance);
     }
+}
+
+/// Whether nobody begins to call this version of its plugin any more.
+fn is_gone(plugin: &Plugin) -> bool {
+    matches!(
+        plugin.standing().place().0,
+        Place::Replaced | Place::Unloaded
+    )
 }
 
 /// Has instances of a plugin made in a thread for that.
@@ -328,21 +345,30 @@ fn make_ahead(plugin: &Arc<Plugin>) {
         // Without it, instances are made when they are needed.
         thread.spawn(make).ok().map(|_| sender)
     });
-    if let Some(maker) = maker {
+    // Once, until it has done it.
+    if let Some(maker) = maker
+        && !plugin.module().pool().asked.swap(true, Ordering::AcqRel)
+    {
         let _ = maker.send(Arc::downgrade(plugin));
     }
 }
 
 fn fill(plugin: &Arc<Plugin>) {
     let module = plugin.module();
-    while module.pool().has_room() {
+    let pool = module.pool();
+    // Others have their turn, too: those that are taken meanwhile are made the next time.
+    for _ in 0..pool.options.idle_max() {
+        if is_gone(plugin) || !pool.has_room() || !module.has_room() {
+            break;
+        }
         match Instance::new(module, InstanceOptions::default()) {
             Ok(mut instance) => {
                 instance.rest();
-                module.pool().put(instance);
+                pool.put(instance);
             }
             // Who needs one hears why.
-            Err(_) => return,
+            Err(_) => break,
         }
     }
+    pool.asked.store(false, Ordering::Release);
 }

@@ -146,6 +146,11 @@ impl Standing {
         }
     }
 
+    /// Whether somebody has suspended it, not its breaker.
+    pub(crate) fn is_suspended(&self) -> bool {
+        self.is_suspended.load(Ordering::Acquire)
+    }
+
     /// Who has suspended it, if it is.
     pub(crate) fn suspension(&self) -> Option<Suspension> {
         let by_hand = self.suspension.lock().clone();

@@ -60,6 +60,7 @@ impl Registry {
             settings: self.beside(path),
             pinned: None,
             origin: Origin::Bytes,
+            by_sql: false,
         };
         let (settings, limits, pool) = self.settings_of(&candidate)?;
         let source = ModuleSource::from_file(path, &limits).map_err(refused(&name))?;

@@ -25,6 +25,8 @@ pub(super) struct Candidate<'a> {
     pub(super) pinned: Option<Digest>,
     /// Where it can be had again.
     pub(super) origin: Origin,
+    /// Whether SQL text names it.
+    pub(super) by_sql: bool,
 }
 
 /// Where a module comes from.
@@ -58,6 +60,7 @@ impl Registry {
             settings: settings.map_or_else(|| self.beside(path), SettingsFrom::Given),
             pinned: None,
             origin: Origin::File(path.to_owned(), settings.cloned()),
+            by_sql: false,
         })
     }
 
@@ -117,7 +120,9 @@ impl Registry {
         self.check_integrity(candidate, &settings, &source)?;
         let same = |plugin: Arc<Plugin>| {
             let is_same = *plugin.settings() == settings && plugin.has_current_secrets();
-            is_same.then_some(plugin)
+            // What a statement has made is read again from where the statement says: an operator's plugin is not.
+            let may_share = candidate.by_sql || !plugin.is_by_sql();
+            (is_same && may_share).then_some(plugin)
         };
         let there = compiled
             .get(&source.digest())
@@ -132,6 +137,7 @@ impl Registry {
             &LoadOptions {
                 name,
                 origin,
+                by_sql: candidate.by_sql,
                 events: &self.0.events,
                 settings_file,
                 settings: &settings,

@@ -16,10 +16,18 @@ const PROBLEM_BYTES_MAX: usize = 2 << 10;
 /// What is on its way into a registry.
 #[derive(Debug, Default)]
 pub(super) struct Intake {
-    /// By a number of their own.
-    loading: Mutex<(u64, BTreeMap<u64, (String, SystemTime)>)>,
+    loading: Mutex<Underway>,
     /// By source.
     refused: Mutex<BTreeMap<String, Refused>>,
+}
+
+/// Modules that are being loaded.
+#[derive(Debug, Default)]
+struct Underway {
+    /// The number of the next one.
+    next: u64,
+    /// By number: the source, and since when.
+    modules: BTreeMap<u64, (String, SystemTime)>,
 }
 
 /// A module that was refused.
@@ -39,10 +47,10 @@ impl Intake {
     /// Says that this module is being loaded.
     pub(super) fn begin(&self, source: &str) -> Loading<'_> {
         let mut loading = self.loading.lock();
-        let (next, sources) = &mut *loading;
-        let number = *next;
-        *next += 1;
-        sources.insert(number, (escape(source), SystemTime::now()));
+        let number = loading.next;
+        loading.next += 1;
+        let since = SystemTime::now();
+        loading.modules.insert(number, (escape(source), since));
         Loading {
             intake: self,
             number,
@@ -51,7 +59,7 @@ impl Intake {
 
     /// What is being loaded, and since when.
     pub(super) fn loading(&self) -> Vec<(String, SystemTime)> {
-        self.loading.lock().1.values().cloned().collect()
+        self.loading.lock().modules.values().cloned().collect()
     }
 
     /// Says that this module was refused.
@@ -93,7 +101,7 @@ impl Intake {
 
 impl Drop for Loading<'_> {
     fn drop(&mut self) {
-        self.intake.loading.lock().1.remove(&self.number);
+        self.intake.loading.lock().modules.remove(&self.number);
     }
 }
 

@@ -38,6 +38,8 @@ impl Registry {
         name: &str,
         reason: Option<&str>,
     ) -> Result<()> {
+        // So that observers come and go in one order with their plugin.
+        let _changing = self.change();
         // Whoever compiles a version meanwhile looks here after it is among those in use.
         let mut suspended = self.0.suspended.lock();
         let versions = self.versions_in_use(name)?;
@@ -69,6 +71,7 @@ impl Registry {
     ///
     /// If there is no plugin of this name.
     pub fn resume(&self, name: &str) -> Result<bool> {
+        let _changing = self.change();
         let mut suspended = self.0.suspended.lock();
         let versions = self.versions_in_use(name)?;
         let mut was_suspended = suspended.remove(name).is_some();
@@ -137,7 +140,7 @@ impl Registry {
                 off_thread(move || registry.compile_file(&path, settings.as_ref())).await
             }
             Origin::Object(store, path, settings) => {
-                self.compile_object(&source, &store, &path, &settings, None)
+                self.compile_object(&source, &store, &path, &settings, None, false)
                     .await
             }
         };

@@ -83,6 +83,7 @@ impl Registry {
             settings: SettingsFrom::Given(settings),
             pinned: None,
             origin: Origin::Bytes,
+            by_sql: false,
         });
         self.take_in(name, compiled)
     }

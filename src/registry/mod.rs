@@ -95,7 +95,7 @@ struct Inner {
 impl Inner {
     /// Has the observers of `new` take the place of those of `old`. Those of a plugin that is suspended are told nothing.
     fn exchange_observers(&self, old: Option<&Arc<Plugin>>, new: Option<&Arc<Plugin>>) {
-        let new = new.filter(|plugin| plugin.suspension().is_none());
+        let new = new.filter(|plugin| !plugin.standing().is_suspended());
         self.observers.exchange(old, new, &self.metrics);
     }
 }

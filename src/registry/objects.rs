@@ -46,7 +46,7 @@ impl Registry {
         settings: &PluginSettings,
     ) -> Result<Arc<Plugin>> {
         let source = format!("{store}/{path}");
-        let compiled = self.compile_object(&source, store, path, settings, None);
+        let compiled = self.compile_object(&source, store, path, settings, None, false);
         let compiled = compiled.await;
         self.take_in(&source, compiled)
     }
@@ -59,7 +59,7 @@ impl Registry {
     pub async fn load_url(&self, url: &str, store: &Arc<dyn ObjectStore>) -> Result<Arc<Plugin>> {
         let (shown, path) = parse_url(url)?;
         let settings = PluginSettings::default();
-        let compiled = self.compile_object(&shown, store, &path, &settings, None);
+        let compiled = self.compile_object(&shown, store, &path, &settings, None, false);
         let compiled = compiled.await;
         self.take_in(&shown, compiled)
     }
@@ -72,6 +72,7 @@ impl Registry {
         path: &ObjectPath,
         settings: &PluginSettings,
         pinned: Option<Digest>,
+        by_sql: bool,
     ) -> Result<Arc<Plugin>> {
         let limits = settings.limits_over(&self.0.options.limits);
         let limits = limits.map_err(|e| refused(source)(ModuleError::Settings(e.to_string())))?;
@@ -91,6 +92,7 @@ impl Registry {
                 settings: SettingsFrom::Given(&settings),
                 pinned,
                 origin,
+                by_sql,
             })
         })
         .await

@@ -38,7 +38,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 /// What SQL text names.
 enum Named<'a> {
     File(PathBuf),
-    Url(&'a str),
+    Url(Url),
     Data(&'a str),
 }
 
@@ -66,18 +66,25 @@ impl Registry {
                 off_thread(move || registry.compile_file_for_sql(&path, pinned)).await
             }
             Named::Url(url) => {
-                let (source, path) = parse_url(url)?;
-                let store = Url::parse(url)
-                    .ok()
-                    .and_then(|url| runtime.object_store_registry.get_store(&url).ok())
-                    .ok_or_else(|| {
+                let (source, path) = parse_url(url.as_str())?;
+                let store = runtime
+                    .object_store_registry
+                    .get_store(&url)
+                    .map_err(|_| {
                         Error::Usage(format!(
                             "plugin {source}: this session has no object store for it; its embedder registers one with \
                              `RuntimeEnv::register_object_store`"
                         ))
                     })?;
-                self.compile_object(&source, &store, &path, &PluginSettings::default(), pinned)
-                    .await
+                self.compile_object(
+                    &source,
+                    &store,
+                    &path,
+                    &PluginSettings::default(),
+                    pinned,
+                    true,
+                )
+                .await
             }
             Named::Data(data) => {
                 let (registry, data) = (self.clone(), data.to_owned());
@@ -97,6 +104,7 @@ impl Registry {
             settings: SettingsFrom::Nowhere,
             pinned,
             origin: Origin::Bytes,
+            by_sql: true,
         })
     }
 
@@ -118,6 +126,7 @@ impl Registry {
                 settings,
                 pinned,
                 origin: Origin::File(path.to_owned(), given),
+                by_sql: true,
             });
         };
         let outside = || {
@@ -146,6 +155,7 @@ impl Registry {
             settings: self.beside(&file),
             pinned,
             origin: Origin::File(file.clone(), None),
+            by_sql: true,
         })
     }
 }
@@ -156,21 +166,19 @@ impl<'a> Named<'a> {
         if has_prefix(text, DATA) {
             return Ok(Self::Data(text));
         }
-        let Some((scheme, _)) = text.split_once("://") else {
+        if !text.contains("://") {
             return Ok(Self::File(text.into()));
-        };
-        if !scheme.eq_ignore_ascii_case("file") {
-            return Ok(Self::Url(text));
         }
-        let path = Url::parse(text)
-            .ok()
-            .and_then(|url| url.to_file_path().ok());
-        path.map(Self::File).ok_or_else(|| {
-            Error::Usage(format!(
-                "plugin {}: this is no URL of a file; write file:///path/to/it, or the path alone",
-                shown(text)
-            ))
-        })
+        let wrong = |problem: String| Error::Usage(format!("plugin {}: {problem}", shown(text)));
+        // What the parser takes the scheme to be counts, not the text: it drops white space, in front and within.
+        let url = Url::parse(text).map_err(|error| wrong(format!("this is no URL ({error})")))?;
+        if url.scheme() != "file" {
+            return Ok(Self::Url(url));
+        }
+        let path = url.to_file_path().map_err(|()| {
+            wrong("this is no URL of a file; write file:///path/to/it, or the path alone".into())
+        })?;
+        Ok(Self::File(path))
     }
 }
 

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use dashmap::mapref::entry::Entry;
 use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use super::directory::check_names;
 use super::{Inner, Registry};
 use crate::error::{Error, Result};
+use crate::function::SqlFunction;
 use crate::lifecycle::{Place, PluginEventKind};
 use crate::module::escape;
 use crate::plugin::Plugin;
@@ -90,12 +92,18 @@ impl Registry {
                 .plugins
                 .get(name)
                 .map(|plugin| plugin.source().to_owned());
+            let others = self.plugins();
+            let others = || others.iter().filter(|other| other.name() != name);
             let place = former.iter().rposition(|plugin| {
                 plugin.name() == name
                     && present
                         .as_ref()
                         .is_none_or(|source| source == plugin.source())
             });
+            // Its functions must not be somebody else's by now: a session could not have both.
+            if let Some(plugin) = place.and_then(|place| former.get(place)) {
+                check_names(&SqlFunction::all(plugin), plugin, others())?;
+            }
             let plugin = place.map(|place| former.remove(place));
             plugin.ok_or_else(|| {
                 Error::Usage(format!(
@@ -107,7 +115,9 @@ impl Registry {
         let present = self.0.plugins.insert(name.to_owned(), Arc::clone(&plugin));
         if let Some(present) = &present {
             present.standing().set_place(Place::Replaced);
+            present.module().pool().clear();
         }
+        plugin.standing().set_arrived();
         plugin.standing().set_place(Place::Called);
         let from = present.as_ref().map(|plugin| described(plugin));
         let from = from.map(|from| format!("from {from} to {}", described(&plugin)));

@@ -19,7 +19,7 @@ use datafusion::logical_expr::{
 };
 
 use crate::error::Error;
-use crate::lifecycle::SuspendedBy;
+use crate::lifecycle::{Place, SuspendedBy};
 use crate::plugin::Plugin;
 use crate::registry::Registry;
 
@@ -158,9 +158,10 @@ impl AdminFunction {
 
 /// Whether a plugin can be called, in words.
 fn standing(plugin: &Plugin) -> String {
-    match plugin.suspension() {
-        Some(_) => says(plugin, "suspended"),
-        None => says(plugin, "ready"),
+    match (plugin.suspension(), plugin.standing().place().0) {
+        (Some(_), _) => says(plugin, "suspended"),
+        (None, Place::Unloaded) => says(plugin, "unloaded"),
+        (None, _) => says(plugin, "ready"),
     }
 }
 
@@ -181,14 +182,12 @@ fn columns(args: &ScalarFunctionArgs) -> Result<Vec<StringArray>> {
     args.args.iter().map(column).collect()
 }
 
-/// One row of them: the plugin and the reason. `None` if one is NULL.
+/// One row of them: the plugin and the reason. `None` if the plugin is NULL.
 fn row(columns: &[StringArray], row: usize) -> Option<(&str, Option<&str>)> {
-    let value = |column: &StringArray| column.is_valid(row);
-    if !columns.iter().all(value) {
-        return None;
-    }
-    let plugin = columns.first()?.value(row);
-    Some((plugin, columns.get(1).map(|reason| reason.value(row))))
+    let value = |column: &'_ StringArray| column.is_valid(row);
+    let plugin = columns.first().filter(|column| value(column))?;
+    let reason = columns.get(1).filter(|column| value(column));
+    Some((plugin.value(row), reason.map(|reason| reason.value(row))))
 }
 
 impl PartialEq for AdminFunction {

@@ -220,7 +220,7 @@ async fn sessions_have_no_functions_of_operators_unless_they_shall() {
     let create = format!(
         "CREATE OR REPLACE FUNCTION wasmfusion_resume() LANGUAGE WASM AS 'data:;base64,{data}#first'"
     );
-    let error = ctx.wasm_sql(&create).await.err().expect("it is built in");
+    let error = ctx.wasm_sql(&create).await.expect_err("it is built in");
     assert!(error.strip_backtrace().contains("built in"), "{error}");
 }
 

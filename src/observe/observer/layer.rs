@@ -55,7 +55,10 @@ struct Fields {
 impl ObserverLayer {
     /// Tells the observers of this registry from now on.
     pub fn observe(&self, registry: &Registry) {
-        self.0.write().push(registry.observers_of_events().clone());
+        let observers = registry.observers_of_events();
+        let mut all = self.0.write();
+        all.retain(|other| other.is_alive() && !other.is(observers));
+        all.push(observers.clone());
     }
 
     fn is_wanted(&self) -> bool {

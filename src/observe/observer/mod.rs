@@ -107,7 +107,15 @@ impl Observers {
         new: Option<&Arc<Plugin>>,
         metrics: &Metrics,
     ) {
-        let ended = self.take_in(old, new, metrics);
+        let (ended, failed) = self.take_in(old, new, metrics);
+        // Without the lock: what is logged may be an event for observers.
+        if let (Some(error), Some(new)) = (failed, new) {
+            tracing::error!(
+                target: "wasmfusion::observe",
+                { wasmfusion.plugin.name = new.name(), error.message = %error },
+                "a plugin's observers do not run, there is no thread for them"
+            );
+        }
         // Without the lock: nobody who emits waits for them.
         for observer in ended {
             observer.end(GRACE);
@@ -120,7 +128,8 @@ impl Observers {
         old: Option<&Arc<Plugin>>,
         new: Option<&Arc<Plugin>>,
         metrics: &Metrics,
-    ) -> Vec<Arc<Observer>> {
+    ) -> (Vec<Arc<Observer>>, Option<std::io::Error>) {
+        let mut failed = None;
         let mut all = self.0.all.write();
         let is_of = |observer: &Arc<Observer>, plugin: Option<&Arc<Plugin>>| {
             plugin.is_some_and(|plugin| Arc::ptr_eq(observer.plugin(), plugin))
@@ -131,17 +140,24 @@ impl Observers {
         if let Some(new) = new.filter(|_| !there).and_then(Observer::of) {
             match delivery::start(&new, metrics) {
                 Ok(()) => all.push(new),
-                Err(error) => {
-                    let plugin = new.plugin().name();
-                    tracing::error!(target: "wasmfusion::observe", plugin, %error, "a plugin's observers do not run, there is no thread for them");
-                }
+                Err(error) => failed = Some(error),
             }
         }
         let wanted = all
             .iter()
             .fold(0, |bits, observer| bits | observer.wanted());
         self.0.wanted.store(wanted, Ordering::Relaxed);
-        ended
+        (ended, failed)
+    }
+
+    /// Whether both tell the same observers.
+    fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Whether a registry has them still.
+    fn is_alive(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
     }
 
     /// Ends all observers, when what they have waiting is delivered.
