@@ -113,7 +113,16 @@ impl Delivery {
         observed.failed.fetch_add(events as u64, Ordering::Relaxed);
         let id = observed.function.id();
         if self.guest.tells() && !self.observer.cancellation.is_cancelled() {
-            tracing::warn!(target: "wasmfusion::observe", plugin = id.plugin, function = id.function, events, %error, "an observer has failed");
+            tracing::warn!(
+                target: "wasmfusion::observe",
+                {
+                    wasmfusion.plugin.name = id.plugin,
+                    code.function.name = %format_args!("{}::{}", id.plugin, id.function),
+                    events,
+                    error.message = error,
+                },
+                "an observer has failed"
+            );
         }
         *observed.last_error.lock() = Some(error);
     }
