@@ -132,6 +132,8 @@ impl PoolOptions {
 #[derive(Default)]
 pub(crate) struct InstancePool {
     options: PoolOptions,
+    /// Instances that may wait. Kept: to ask for the number of processors takes longer than to make an instance.
+    idle_max: usize,
     idle: Mutex<Vec<Instance>>,
     hits: AtomicU64,
     misses: AtomicU64,
@@ -156,6 +158,7 @@ pub(crate) struct PoolCounts {
 impl InstancePool {
     pub(crate) fn new(options: PoolOptions) -> Self {
         Self {
+            idle_max: options.idle_max(),
             options,
             ..Self::default()
         }
@@ -180,7 +183,7 @@ impl InstancePool {
         module: &CompiledModule,
         options: &dyn Fn() -> InstanceOptions,
     ) -> Option<Result<Instance, Failure>> {
-        if self.options.idle_max() == 0 {
+        if self.idle_max == 0 {
             return None;
         }
         if self.idle.lock().is_empty() {
@@ -199,7 +202,7 @@ impl InstancePool {
     /// Puts an instance where the next stream finds it, if there is room.
     fn put(&self, instance: Instance) {
         let mut idle = self.idle.lock();
-        if idle.len() < self.options.idle_max() {
+        if idle.len() < self.idle_max {
             idle.push(instance);
         }
     }
@@ -212,8 +215,7 @@ impl InstancePool {
 
     /// Whether more instances may be made ahead.
     fn has_room(&self) -> bool {
-        self.options.isolation != Isolation::Shared
-            && self.idle.lock().len() < self.options.idle_max()
+        self.options.isolation != Isolation::Shared && self.idle.lock().len() < self.idle_max
     }
 }
 
@@ -357,7 +359,7 @@ fn fill(plugin: &Arc<Plugin>) {
     let module = plugin.module();
     let pool = module.pool();
     // Others have their turn, too: those that are taken meanwhile are made the next time.
-    for _ in 0..pool.options.idle_max() {
+    for _ in 0..pool.idle_max {
         if is_gone(plugin) || !pool.has_room() || !module.has_room() {
             break;
         }
