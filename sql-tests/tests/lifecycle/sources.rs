@@ -271,3 +271,53 @@ async fn a_compiled_module_that_was_changed_is_on_record() {
     let kinds = value(&ctx, kinds).await;
     assert_eq!(kinds.as_deref(), Ok("artifact_refused"));
 }
+
+/// What the URL parser drops does not make a file of another kind.
+#[tokio::test]
+async fn a_url_of_a_file_is_a_file_however_it_is_spelt() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("first.wat");
+    std::fs::write(&file, adding("first", 1)).expect("written");
+    let mut options = RegistryOptions::default();
+    options.module_root = Some(folder.path().join("elsewhere"));
+    let mut modules = SqlModules::ALL;
+    modules.files = false;
+    options.sql_modules = Some(modules);
+    let registry = Registry::new(options);
+    let ctx = new_session(&registry, Arc::default()).expect("a session");
+    let path = file.display();
+    for url in [
+        format!("file://{path}"),
+        format!(" file://{path}"),
+        format!("\tfile://{path}"),
+        format!("fi\tle://{path}"),
+        format!("FILE://{path}"),
+    ] {
+        let error = create(&ctx, "first", &url).await.expect_err(&url);
+        assert!(error.contains("may not name files"), "{url:?}: {error}");
+    }
+}
+
+/// An operator's plugin is read again from where the operator said, whatever statements have named before.
+#[tokio::test]
+async fn a_statement_does_not_say_where_an_operator_reloads_from() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (theirs, ours) = (
+        folder.path().join("theirs.wat"),
+        folder.path().join("ours.wat"),
+    );
+    for file in [&theirs, &ours] {
+        std::fs::write(file, adding("first", 1)).expect("written");
+    }
+    let registry = Registry::default();
+    let tenant = new_session(&registry, Arc::default()).expect("a session");
+    create(&tenant, "first", &theirs.display().to_string())
+        .await
+        .expect("it is created");
+    let plugin = registry.load_file(&ours).expect("it loads");
+    assert_eq!(plugin.source(), ours.display().to_string());
+    std::fs::write(&theirs, adding("first", 100)).expect("written");
+    registry.reload("first").await.expect("it is there");
+    let ctx = new_session(&registry, Arc::default()).expect("a session");
+    assert_eq!(value(&ctx, "SELECT first(1)").await.as_deref(), Ok("2"));
+}
