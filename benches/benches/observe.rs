@@ -80,16 +80,21 @@ fn measure(c: &mut Criterion) {
     metrics::set_global_recorder(recorder.clone()).expect("nobody else records");
     let publisher = MetricsPublisher::start(&on, Duration::from_secs(1)).expect("a thread");
     let ctx = session(&on);
-    group.bench_function("on", |b| b.iter(|| query(&ctx)));
+    // A filter may leave it out.
+    let mut ran = false;
+    group.bench_function("on", |b| {
+        ran = true;
+        b.iter(|| query(&ctx));
+    });
     drop(publisher);
-    assert!(recorder.has("wasmfusion_function_calls_total"));
+    assert!(!ran || recorder.has("wasmfusion_function_calls_total"));
     assert!(on.flush_observers(Duration::from_secs(20)));
     let observed: u64 = on
         .observers()
         .iter()
         .map(|observer| observer.delivered)
         .sum();
-    assert!(observed > 0, "{:?}", on.observers());
+    assert!(!ran || observed > 0, "{:?}", on.observers());
     group.finish();
 }
 
