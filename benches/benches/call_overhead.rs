@@ -3,15 +3,16 @@
 use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array, StringArray};
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use criterion::{BenchmarkId, Criterion, Throughput};
 use datafusion::logical_expr::ScalarUDF;
-use wasmfusion::StreamScope;
+use wasmfusion::{ScalarFunction, StreamScope};
 use wasmfusion_benches::{
-    Figures, Runner, Subject, floats, native, native_distance, plugin_function,
+    Figures, Runner, Subject, built_plugins, floats, native, native_distance, plugin_function,
+    renamed,
 };
 
 const ROWS: [usize; 6] = [0, 1, 64, 1_024, 8_192, 65_536];
@@ -175,16 +176,15 @@ fn native_levenshtein() -> ScalarUDF {
     )
 }
 
-/// Calls in the time of `CALLS` of one thread, with `threads` threads that have a stream each.
-fn throughput(threads: usize) -> f64 {
-    const SECONDS: f64 = 1.0;
-    let udf = plugin_function("testing", "add");
+/// Calls a second of `threads` threads that have a stream each.
+fn throughput(udf: &ScalarUDF, threads: usize) -> f64 {
+    const SECONDS: f64 = 0.5;
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..threads)
             .map(|_| {
                 scope.spawn(|| {
-                    let subject = Subject::new(&udf, &[floats(64, 0.5, 1.0), floats(64, 2.5, 1.0)]);
+                    let subject = Subject::new(udf, &[floats(64, 0.5, 1.0), floats(64, 2.5, 1.0)]);
                     let mut calls = 0u64;
                     StreamScope::enter(&mut Some(Box::default()), || {
                         while !stop.load(Ordering::Relaxed) {
@@ -197,7 +197,7 @@ fn throughput(threads: usize) -> f64 {
             })
             .collect();
         let started = Instant::now();
-        std::thread::sleep(std::time::Duration::from_secs_f64(SECONDS));
+        std::thread::sleep(Duration::from_secs_f64(SECONDS));
         stop.store(true, Ordering::Relaxed);
         let calls: u64 = workers
             .into_iter()
@@ -205,6 +205,44 @@ fn throughput(threads: usize) -> f64 {
             .sum();
         calls as f64 / started.elapsed().as_secs_f64()
     })
+}
+
+/// The median of what `ratio` says in so many rounds: each round compares within a second, on a machine that has neighbours.
+fn median_of(rounds: usize, mut ratio: impl FnMut() -> f64) -> f64 {
+    let mut ratios: Vec<f64> = (0..rounds).map(|_| ratio()).collect();
+    ratios.sort_by(f64::total_cmp);
+    ratios[rounds / 2]
+}
+
+/// A call when ninety-nine other plugins are loaded, and each has been called, over a call when none is.
+fn hundred_plugins_ratio() -> f64 {
+    const CALLS: u32 = 20_000;
+    let columns = [floats(1, 0.5, 1.0), floats(1, 2.5, 1.0)];
+    let alone = Subject::new(&plugin_function("testing", "add"), &columns);
+    let registry = built_plugins(&["testing"]);
+    let names: [ArrayRef; 1] = [Arc::new(StringArray::from(vec!["world"]))];
+    for number in 0..99 {
+        let (name, bytes) = renamed("hello", number);
+        let plugin = registry
+            .load_bytes(&name, &bytes)
+            .expect("it can be loaded");
+        let hello = ScalarFunction::named(&plugin, "hello").expect("it has it");
+        Subject::new(&ScalarUDF::from(hello), &names).call();
+    }
+    let testing = registry.plugin("testing").expect("it is loaded");
+    let add = ScalarFunction::named(&testing, "add").expect("it has it");
+    let among = Subject::new(&ScalarUDF::from(add), &columns);
+    let time = |scope: &mut Option<Box<StreamScope>>, subject: &Subject| {
+        StreamScope::enter(scope, || {
+            let started = Instant::now();
+            for _ in 0..CALLS {
+                black_box(subject.call());
+            }
+            started.elapsed().as_secs_f64()
+        })
+    };
+    let (mut one, mut hundred) = (Some(Box::default()), Some(Box::default()));
+    median_of(101, || time(&mut hundred, &among) / time(&mut one, &alone))
 }
 
 fn figures(figures: &Figures) {
@@ -244,11 +282,13 @@ fn figures(figures: &Figures) {
     if let Some(outside) = figures.median_ns("outside_a_stream") {
         figures.print("call_overhead/outside_a_stream_ns", outside);
     }
-    // In turns, so that a machine that gets slower is slower for both.
-    let (mut one, mut two) = (0.0, 0.0);
-    for _ in 0..3 {
-        one += throughput(1);
-        two += throughput(2);
-    }
-    figures.print("call_overhead/threads_ratio", two / one);
+    let udf = plugin_function("testing", "add");
+    let ratio = |udf: &ScalarUDF| median_of(9, || throughput(udf, 2) / throughput(udf, 1));
+    figures.print("call_overhead/threads_ratio", ratio(&udf));
+    // What the machine gives to two threads that share nothing.
+    figures.print("call_overhead/native_threads_ratio", ratio(&native_add()));
+    figures.print(
+        "call_overhead/hundred_plugins_ratio",
+        hundred_plugins_ratio(),
+    );
 }

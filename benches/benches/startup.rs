@@ -12,7 +12,7 @@ use datafusion::logical_expr::ScalarUDF;
 use tempfile::TempDir;
 use wasmfusion::module::ModuleSource;
 use wasmfusion::{ArtifactOptions, Limits, Registry, RegistryOptions, ScalarFunction};
-use wasmfusion_benches::{Figures, Runner, Subject};
+use wasmfusion_benches::{Figures, Runner, Subject, renamed};
 
 /// Plugins of the directory.
 const PLUGINS: usize = 100;
@@ -82,26 +82,6 @@ fn open(registry: &Registry, plugins: &Path) -> usize {
         loaded.unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     }
     registry.functions().len()
-}
-
-/// The module of a built plugin under another name of the same length, and that name: another module.
-fn renamed(model: &str, number: usize) -> (String, Vec<u8>) {
-    let file = format!(
-        "{}/../examples/plugins/built/{model}.wasm",
-        env!("CARGO_MANIFEST_DIR")
-    );
-    let mut bytes = fs::read(file).expect("it is built");
-    let name = format!("{}{number:02}", &model[..model.len() - 2]);
-    let (old, new) = (
-        format!("{{\"name\":\"{model}\",\"version\""),
-        format!("{{\"name\":\"{name}\",\"version\""),
-    );
-    let place = bytes
-        .windows(old.len())
-        .position(|window| window == old.as_bytes());
-    let place = place.expect("the manifest is in the module");
-    bytes[place..place + old.len()].copy_from_slice(new.as_bytes());
-    (name, bytes)
 }
 
 fn figures(figures: &Figures) {

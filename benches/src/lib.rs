@@ -9,4 +9,6 @@ mod subject;
 
 pub use figures::{Figures, Runner, is_test};
 pub use native::{native_ema, native_geometric_mean, native_linspace};
-pub use subject::{Subject, floats, native, native_distance, plugin_function};
+pub use subject::{
+    Subject, built_plugins, floats, native, native_distance, plugin_function, renamed,
+};

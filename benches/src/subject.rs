@@ -1,5 +1,6 @@
 //! Functions that are measured: one of a plugin, and the same natively, both as DataFusion calls them.
 
+use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use datafusion::error::Result;
 use datafusion::logical_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, Volatility, create_udf,
 };
-use wasmfusion::{Registry, ScalarFunction};
+use wasmfusion::{Plugin, Registry, ScalarFunction};
 
 /// A function with arguments, ready to be called again and again.
 pub struct Subject {
@@ -76,18 +77,58 @@ impl Subject {
     }
 }
 
+/// A registry with these of the built example plugins.
+///
+/// # Panics
+///
+/// If one of them is not there.
+pub fn built_plugins(plugins: &[&str]) -> Registry {
+    let registry = Registry::default();
+    for plugin in plugins {
+        load_built(&registry, plugin);
+    }
+    registry
+}
+
+fn load_built(registry: &Registry, plugin: &str) -> Arc<Plugin> {
+    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/plugins/built");
+    registry
+        .load_file(built.join(format!("{plugin}.wasm")))
+        .expect("the plugin loads")
+}
+
 /// A function of one of the built example plugins.
 ///
 /// # Panics
 ///
 /// If there is no such plugin or function.
 pub fn plugin_function(plugin: &str, function: &str) -> ScalarUDF {
-    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/plugins/built");
-    let registry = Registry::default();
-    let plugin = registry
-        .load_file(built.join(format!("{plugin}.wasm")))
-        .expect("the plugin loads");
+    let plugin = load_built(&Registry::default(), plugin);
     ScalarUDF::from(ScalarFunction::named(&plugin, function).expect("the plugin has the function"))
+}
+
+/// The module of a built plugin under another name of the same length, and that name: another module.
+///
+/// # Panics
+///
+/// If there is no such plugin.
+pub fn renamed(model: &str, number: usize) -> (String, Vec<u8>) {
+    let file = format!(
+        "{}/../examples/plugins/built/{model}.wasm",
+        env!("CARGO_MANIFEST_DIR")
+    );
+    let mut bytes = fs::read(file).expect("it is built");
+    let name = format!("{}{number:02}", &model[..model.len() - 2]);
+    let (old, new) = (
+        format!("{{\"name\":\"{model}\",\"version\""),
+        format!("{{\"name\":\"{name}\",\"version\""),
+    );
+    let place = bytes
+        .windows(old.len())
+        .position(|window| window == old.as_bytes());
+    let place = place.expect("the manifest is in the module");
+    bytes[place..place + old.len()].copy_from_slice(new.as_bytes());
+    (name, bytes)
 }
 
 /// A native function of the same shape: `compute` gets the argument columns.

@@ -35,7 +35,7 @@ pub use error::ColumnError;
 pub use read::{ReadLimits, fixed_column, read};
 pub use result::{lay_out_result, measure_result, rows_within, value_bytes};
 pub use schema::{SchemaLimits, measure_schema, read_schema, write_schema};
-pub(crate) use types::fits;
+pub(crate) use types::{can_be_taken, fits};
 pub use types::{check_type, parse_type, type_depth};
 pub use write::{
     copy_indices, fixed_values, measure, measure_bits, measure_indices, write, write_bits,

@@ -8,11 +8,9 @@
 
 use std::borrow::Cow;
 
-use datafusion::arrow::array::{Array, ArrayRef, BooleanArray, UInt32Array, new_null_array};
+use datafusion::arrow::array::{Array, ArrayRef, UInt32Array, new_null_array};
 use datafusion::arrow::buffer::NullBuffer;
-use datafusion::arrow::compute::{
-    CastOptions, FilterBuilder, cast_with_options, concat, interleave, take,
-};
+use datafusion::arrow::compute::{CastOptions, cast_with_options, concat, take};
 use datafusion::arrow::datatypes::{DataType, Field};
 use datafusion::arrow::error::ArrowError;
 use datafusion::common::ScalarValue;
@@ -22,14 +20,15 @@ use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs};
 use smallvec::SmallVec;
 use wasmfusion_abi::CONSTANTS_MAX;
 
-use super::fixed::{self, FixedColumns};
+use super::dictionary::Distinct;
+use super::fixed::{self, FixedColumns, Ran, Single};
 use super::frame::{self, Size, bad_argument};
-use super::signature;
-use crate::columns::ColumnError;
+use super::{nulls, signature};
+use crate::columns::{self, ColumnError};
 use crate::error::{Error, Result};
 use crate::module::{Nulls, ParamType};
 use crate::plugin::FunctionRef;
-use crate::scope::{StreamScope, with_call, with_instance_at_hand, with_limits};
+use crate::scope::{StreamScope, with_call, with_instance, with_instance_at_hand, with_limits};
 
 /// An argument: a column of as many values as the call has rows, or one value that holds for all rows.
 #[derive(Clone)]
@@ -58,17 +57,20 @@ pub(super) fn invoke(
     if let Some(column) = repeat(function, args, rows, result) {
         return Ok(ColumnarValue::Array(column?));
     }
+    if !volatile && let Some(column) = once_a_value(function, args, rows, result, config_options)? {
+        return Ok(ColumnarValue::Array(column));
+    }
     let all_constant = !volatile
         && args
             .iter()
             .all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
     if all_constant {
-        let column = invoke_columns(function, args, 1, result, config_options)?;
+        let column = invoke_columns(function, args, 1, result, config_options, volatile)?;
         return Ok(ColumnarValue::Scalar(
             ScalarValue::try_from_array(&column, 0).map_err(|e| arrow_failed(function, e))?,
         ));
     }
-    let column = invoke_columns(function, args, rows, result, config_options)?;
+    let column = invoke_columns(function, args, rows, result, config_options, volatile)?;
     Ok(ColumnarValue::Array(column))
 }
 
@@ -80,14 +82,67 @@ fn repeat(
     rows: usize,
     result: &Field,
 ) -> Option<Result<ArrayRef>> {
-    if args.is_empty() {
+    // A call with constants alone is made for one row.
+    if !args
+        .iter()
+        .any(|arg| matches!(arg, ColumnarValue::Array(_)))
+    {
         return None;
     }
-    let column = with_instance_at_hand(function, rows, |instance| {
-        let column = fixed::repeat(instance, function, args, rows, result)?;
-        Some(frame::settle(instance, column))
+    let program = Single { function, result };
+    let ran = with_instance_at_hand(&function.plugin, |instance| {
+        fixed::repeat(instance, &program, args, rows)
     })?;
-    Some(column.map_err(|ended| ended.into_error(function)))
+    Some(match ran {
+        Ok(ran) => only(function, ran),
+        Err(stopped) => Err(stopped.into_error(&program)),
+    })
+}
+
+/// The result of a program of one step, which has nothing to leave early.
+#[inline]
+fn only(function: &FunctionRef, ran: Ran) -> Result<ArrayRef> {
+    match ran {
+        Ran::Done(column) => Ok(column),
+        Ran::Left(_) => Err(Error::Host {
+            what: format!("function {}", function.id()),
+            reason: "its result was not read".to_owned(),
+        }),
+    }
+}
+
+/// Calls a function once for each value of a dictionary, if that is what it is called with.
+#[inline]
+fn once_a_value(
+    function: &FunctionRef,
+    args: &[ColumnarValue],
+    rows: usize,
+    result: &Field,
+    config: &ConfigOptions,
+) -> Result<Option<ArrayRef>> {
+    let has_dictionary = |arg: &ColumnarValue| match arg {
+        ColumnarValue::Array(array) => matches!(array.data_type(), DataType::Dictionary(..)),
+        ColumnarValue::Scalar(_) => false,
+    };
+    // `take` cannot make a NULL of every type.
+    let returns = result.data_type();
+    let can_be_taken = columns::can_be_taken(returns) && !nulls::nulls_are_in_children(returns);
+    if !args.iter().any(has_dictionary) || !can_be_taken {
+        return Ok(None);
+    }
+    let failed = |e: ArrowError| arrow_failed(function, e.into());
+    let Some(distinct) = Distinct::of(function.decl(), args, rows).map_err(failed)? else {
+        return Ok(None);
+    };
+    let results = invoke_columns(
+        function,
+        &distinct.args,
+        distinct.rows,
+        result,
+        config,
+        false,
+    )?;
+    distinct.rows_of(&results).map(Some).map_err(failed)
 }
 
 #[inline(never)]
@@ -97,12 +152,12 @@ fn invoke_columns(
     rows: usize,
     result: &Field,
     config: &ConfigOptions,
+    volatile: bool,
 ) -> Result<ArrayRef> {
+    let invoke = || invoke_here(function, args, rows, result, volatile);
     match StreamScope::for_call(config) {
-        None => invoke_here(function, args, rows, result),
-        scope @ Some(_) => {
-            StreamScope::enter(&mut { scope }, || invoke_here(function, args, rows, result))
-        }
+        None => invoke(),
+        scope @ Some(_) => StreamScope::enter(&mut { scope }, invoke),
     }
 }
 
@@ -111,6 +166,7 @@ fn invoke_here(
     args: &[ColumnarValue],
     rows: usize,
     result: &Field,
+    volatile: bool,
 ) -> Result<ArrayRef> {
     let decl = function.decl();
     let mut arguments = Arguments::with_capacity(args.len());
@@ -128,7 +184,7 @@ fn invoke_here(
                         array.len()
                     )));
                 }
-                if skips && let Some(nulls) = nulls_of(array) {
+                if skips && let Some(nulls) = nulls::nulls_of(array) {
                     skipped = NullBuffer::union(skipped.as_ref(), Some(&nulls));
                 }
                 (Cow::Borrowed(array), false)
@@ -164,80 +220,36 @@ fn invoke_here(
     match skipped {
         Some(nulls) if nulls.null_count() == rows => Ok(new_null_array(result.data_type(), rows)),
         Some(nulls) if nulls.null_count() > 0 => {
-            without_nulls(function, &arguments, &nulls, result)
+            with_nulls(function, &arguments, &nulls, result, volatile)
         }
         _ => run(function, &arguments, rows, result),
     }
 }
 
-/// The NULLs of a column, where there are any.
-pub(super) fn nulls_of(array: &ArrayRef) -> Option<NullBuffer> {
-    let nulls = match array.data_type() {
-        // Their NULLs are not, or not only, in a validity buffer of their own.
-        DataType::Dictionary(..)
-        | DataType::RunEndEncoded(..)
-        | DataType::Union(..)
-        | DataType::Null => array.logical_nulls(),
-        _ => array.nulls().cloned(),
-    };
-    nulls.filter(|nulls| nulls.null_count() > 0)
-}
-
-/// Calls the function on the rows without NULL, and puts a NULL where the others were.
+/// Calls the function for the rows without NULL.
 #[cold]
-fn without_nulls(
+fn with_nulls(
     function: &FunctionRef,
     arguments: &[Argument<'_>],
     nulls: &NullBuffer,
     result: &Field,
+    volatile: bool,
 ) -> Result<ArrayRef> {
-    let filter = FilterBuilder::new(&BooleanArray::new(nulls.inner().clone(), None))
-        .optimize()
-        .build();
-    let mut dense = Arguments::with_capacity(arguments.len());
-    for argument in arguments {
-        let array = if argument.constant {
-            argument.array.clone()
-        } else {
-            let filtered = filter.filter(argument.array.as_ref());
-            Cow::Owned(filtered.map_err(|e| arrow_failed(function, e.into()))?)
-        };
-        dense.push(Argument {
-            array,
-            constant: argument.constant,
-        });
+    let failed = |e: ArrowError| arrow_failed(function, e.into());
+    // What a function does apart from returning something should be done once a row.
+    let may_repeat = !volatile
+        && function.plugin.module().host().is_none()
+        && !nulls::nulls_are_in_children(result.data_type());
+    let filled = may_repeat
+        .then(|| nulls::filled(arguments, nulls))
+        .flatten();
+    if let Some(filled) = filled {
+        let column = run(function, &filled, nulls.len(), result)?;
+        return nulls::masked(&column, nulls).map_err(failed);
     }
+    let dense = nulls::without(arguments, nulls).map_err(failed)?;
     let column = run(function, &dense, nulls.len() - nulls.null_count(), result)?;
-    scatter(&column, nulls).map_err(|e| arrow_failed(function, e.into()))
-}
-
-/// The values of `column` where `nulls` has none, NULL elsewhere. There is at least one value.
-fn scatter(column: &ArrayRef, nulls: &NullBuffer) -> Result<ArrayRef, ArrowError> {
-    let mut next = 0;
-    let places = nulls.iter().map(|valid| {
-        // Any place will do for a NULL, but there must be one.
-        let place = if valid { next } else { 0 };
-        next += usize::from(valid);
-        (valid, place)
-    });
-    if nulls_are_in_children(column.data_type()) {
-        let null = new_null_array(column.data_type(), 1);
-        let places: Vec<_> = places
-            .map(|(valid, place)| if valid { (0, place) } else { (1, 0) })
-            .collect();
-        return interleave(&[column.as_ref(), null.as_ref()], &places);
-    }
-    let places = places.map(|(_, place)| place as u32).collect();
-    take(column, &UInt32Array::new(places, Some(nulls.clone())), None)
-}
-
-/// Whether an array of this type, or a part of it, has no validity buffer of its own, so that `take` cannot make a NULL.
-fn nulls_are_in_children(data_type: &DataType) -> bool {
-    match data_type {
-        DataType::RunEndEncoded(..) | DataType::Union(..) => true,
-        DataType::Struct(fields) => fields.iter().any(|f| nulls_are_in_children(f.data_type())),
-        _ => false,
-    }
+    nulls::scatter(&column, nulls).map_err(failed)
 }
 
 /// Calls the function on columns that may cross as they are, in parts if they are too large for the guest's memory.
@@ -247,9 +259,18 @@ fn run(
     rows: usize,
     result: &Field,
 ) -> Result<ArrayRef> {
-    let fixed = FixedColumns::of(function, arguments);
+    let program = Single { function, result };
+    let fixed = match function.decl().bind {
+        true => None,
+        false => {
+            let arguments = arguments
+                .iter()
+                .map(|a| (a.array.as_ref().as_ref(), a.constant));
+            FixedColumns::of_columns(&program, arguments)
+        }
+    };
     let Size { bytes, row_bytes } = match &fixed {
-        Some(columns) => columns.measure(rows, result),
+        Some(columns) => columns.measure(&program, rows),
         None => frame::measure(function, arguments, rows, result)?,
     };
     let (roomy, rows_max) = with_limits(&function.plugin, |limits| {
@@ -259,14 +280,22 @@ fn run(
         return run_halves(function, arguments, rows, result);
     }
     let rows = frame::row_count(function, rows)?;
-    with_call(function, rows as usize, |instance| {
-        let column = match &fixed {
-            Some(columns) => fixed::run_fixed(instance, function, columns, rows, bytes, result),
-            None => frame::run_any(instance, function, arguments, rows, bytes, result),
-        };
-        frame::settle(instance, column)
-    })
-    .map_err(|ended| ended.into_error(function))
+    let Some(columns) = fixed else {
+        return with_call(function, rows as usize, |instance| {
+            let column = frame::run_any(instance, function, arguments, rows, bytes, result);
+            frame::settle(instance, column)
+        })
+        .map_err(|ended| ended.into_error(function));
+    };
+    let ran = with_instance(&function.plugin, |instance| {
+        let ran = fixed::run(instance, &program, &columns, rows, bytes);
+        instance.after_call(function.plugin.module());
+        ran
+    });
+    match ran {
+        Ok(ran) => only(function, ran),
+        Err(stopped) => Err(stopped.into_error(&program)),
+    }
 }
 
 #[cold]
@@ -323,45 +352,5 @@ fn arrow_failed(function: &FunctionRef, error: DataFusionError) -> Error {
             function.id()
         ),
         reason: error.strip_backtrace(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use datafusion::arrow::array::{Array, ArrayRef, Int32Array, Int64Array, RunArray, UnionArray};
-    use datafusion::arrow::buffer::NullBuffer;
-    use datafusion::arrow::datatypes::{DataType, Field, Int32Type, UnionFields};
-
-    use super::scatter;
-
-    fn nulls_after_scatter(column: ArrayRef) -> Vec<bool> {
-        let nulls = NullBuffer::from(vec![false, true, false, true, true]);
-        let scattered = scatter(&column, &nulls).expect("it can be scattered");
-        assert_eq!(scattered.len(), 5);
-        let nulls = scattered.logical_nulls().expect("it has nulls");
-        nulls.iter().collect()
-    }
-
-    #[test]
-    fn rows_that_the_guest_did_not_see_are_null_in_every_type() {
-        let expected = [false, true, false, true, true];
-        let numbers = Int64Array::from(vec![1, 2, 3]);
-        assert_eq!(nulls_after_scatter(Arc::new(numbers.clone())), expected);
-
-        let runs = RunArray::<Int32Type>::try_new(&Int32Array::from(vec![1, 2, 3]), &numbers);
-        let runs = Arc::new(runs.expect("three runs"));
-        assert_eq!(nulls_after_scatter(runs), expected);
-
-        let fields = UnionFields::try_new([4], [Field::new("a", DataType::Int64, true)]);
-        let fields = fields.expect("one field");
-        for offsets in [None, Some(vec![0, 1, 2].into())] {
-            let children: Vec<ArrayRef> = vec![Arc::new(numbers.clone())];
-            let union =
-                UnionArray::try_new(fields.clone(), vec![4, 4, 4].into(), offsets, children);
-            let union = Arc::new(union.expect("a union"));
-            assert_eq!(nulls_after_scatter(union), expected);
-        }
     }
 }

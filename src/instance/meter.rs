@@ -111,11 +111,16 @@ impl Instance {
             Some(Some(callable)) => callable.meter.as_ref().is_some_and(Meter::is_timed),
             _ => false,
         };
-        self.current = CurrentCall {
-            timed,
-            started: if timed { clock().raw() } else { 0 },
-            ..CurrentCall::default()
-        };
+        // Field by field: a struct that is written whole and read in parts right after would be waited for.
+        let current = &mut self.current;
+        current.timed = timed;
+        if timed {
+            current.started = clock().raw();
+            current.guest = 0;
+        }
+        current.bytes_in = 0;
+        current.bytes_out = 0;
+        current.fuel = 0;
     }
 
     /// Counts bytes of columns that were copied into the guest's memory for the call.

@@ -6,6 +6,7 @@
 mod explain;
 mod failure;
 mod held;
+mod layout;
 mod limiter;
 mod meter;
 mod observed;
@@ -23,7 +24,9 @@ use wasmtime::{
 };
 
 pub(crate) use failure::{Failure, Phase};
-pub(crate) use held::{Bound, Layout, Region, Values};
+pub(crate) use held::{Bound, Region};
+use layout::Layouts;
+pub(crate) use layout::{Input, Layout, LayoutOf, Prepared, Step, Values};
 pub(crate) use limiter::{HostState, MemoryAccount, MemoryMeter};
 use meter::{Callable, CurrentCall};
 use observed::Observed;
@@ -59,10 +62,8 @@ pub(crate) struct Instance {
     counters: Arc<InstanceCounters>,
     current: CurrentCall,
     region: Region,
-    /// How often somebody has begun to write into the region. Not every call of a scalar function counts, but those have an instance of their own.
-    writes: u64,
+    layouts: Layouts,
     bound: Vec<Bound>,
-    layout: Option<Box<Layout>>,
     limits: Arc<Limits>,
     /// Whether the module imports host functions.
     calls_host: bool,
@@ -204,9 +205,8 @@ impl Instance {
             counters,
             current: CurrentCall::default(),
             region: Region::default(),
-            writes: 0,
+            layouts: Layouts::default(),
             bound: Vec::new(),
-            layout: None,
             limits,
             calls_host,
             observed,
@@ -378,16 +378,16 @@ impl Instance {
         self.bound.push(bound);
     }
 
-    /// The layout of the last call that left one, if the region is still where it was.
+    /// Takes the layout of these calls, if they were made before and the region is still where it was.
     #[inline]
-    pub(crate) fn take_layout(&mut self) -> Option<Box<Layout>> {
-        self.layout.take()
+    pub(crate) fn take_layout(&mut self, of: LayoutOf) -> Option<Box<Layout>> {
+        self.layouts.take(of)
     }
 
-    /// Keeps the layout of a call for the next one.
+    /// Keeps the layout of calls for the next ones.
     #[inline]
     pub(crate) fn keep_layout(&mut self, layout: Box<Layout>) {
-        self.layout = Some(layout);
+        self.layouts.keep(layout);
     }
 
     /// Bytes of memory that the instance holds, the watch page included.
@@ -403,19 +403,25 @@ impl Instance {
     /// Whether the host's region is still this one, to be written into.
     #[inline]
     pub(crate) fn has_region(&mut self, region: Region) -> bool {
-        self.writes += 1;
+        self.begin_write();
         self.region == region
     }
 
     /// A number that is another one after somebody has asked for the region, to write into it.
     pub(crate) fn writes(&self) -> u64 {
-        self.writes
+        self.layouts.writes
+    }
+
+    /// Says that somebody writes into the region, so that what lay there does not any more.
+    #[inline]
+    pub(crate) fn begin_write(&mut self) {
+        self.layouts.writes += 1;
     }
 
     /// The host's region, with room for `size` bytes at least.
     #[inline]
     pub(crate) fn region(&mut self, module: &CompiledModule, size: u64) -> Result<Region, Failure> {
-        self.writes += 1;
+        self.begin_write();
         if u64::from(self.region.size) >= size {
             Ok(self.region)
         } else {
@@ -452,7 +458,7 @@ impl Instance {
             return Err(self.fail(Failure::bad_region(address, size)));
         }
         self.region = Region { address, size };
-        self.layout = None;
+        self.layouts.clear();
         Ok(self.region)
     }
 

@@ -11,6 +11,7 @@ mod exec;
 mod keys;
 mod lease;
 mod query;
+mod rewrite;
 mod rule;
 
 use std::cell::RefCell;
@@ -111,7 +112,7 @@ impl StreamScope {
 
     /// A scope for one call outside of a stream, in a session with this configuration. `None` if that makes no difference.
     pub(crate) fn for_call(options: &ConfigOptions) -> Option<Box<Self>> {
-        let inside = CURRENT.with_borrow(Option::is_some);
+        let inside = in_scope();
         let limits = SessionLimits::of(options).filter(|_| !inside)?;
         let mut scope = Self::default();
         scope.limits = Some(limits);
@@ -367,23 +368,22 @@ pub(crate) fn with_limits<R>(plugin: &Plugin, look: impl FnOnce(&Limits) -> R) -
     look(lowered.as_ref().unwrap_or(plugin.limits()))
 }
 
-/// Runs `f`, a call of `function` with `rows` rows, with the instance that this thread's scope has, if it has one. Where `f` returns `None`,
-/// nothing was called.
+/// Runs `f` with the instance of `plugin` that this thread's scope has, if it has one.
 #[inline]
 pub(crate) fn with_instance_at_hand<R>(
-    function: &FunctionRef,
-    rows: usize,
+    plugin: &Arc<Plugin>,
     f: impl FnOnce(&mut Instance) -> Option<R>,
 ) -> Option<R> {
     CURRENT.with_borrow_mut(|current| {
         let scope = current.as_deref_mut()?;
-        let place = scope.place(&function.plugin)?;
-        let instance = &mut scope.instances[place].1;
-        instance.begin(function.plugin.module(), function.place);
-        let found = f(instance)?;
-        instance.end(function.place, rows);
-        Some(found)
+        let place = scope.place(plugin)?;
+        f(&mut scope.instances[place].1)
     })
+}
+
+/// Whether this thread has a scope.
+pub(crate) fn in_scope() -> bool {
+    CURRENT.with_borrow(Option::is_some)
 }
 
 /// A guest's memory on the account of the query.

@@ -16,12 +16,15 @@ use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec, WindowUDFExpr};
 use datafusion::physical_plan::{ExecutionPlan, Partitioning};
 
-use super::WasmExec;
 use super::exec::Called;
 use super::keys::{KeyScopes, ScopedKey};
-use crate::function::{AggregateFunction, ScalarFunction, SqlFunction, TableExec, WindowFunction};
+use super::{WasmExec, rewrite};
+use crate::function::{
+    AggregateFunction, SqlFunction, TableExec, WindowFunction, called_functions,
+};
 
-/// Wraps each operator whose expressions call WebAssembly functions, and the root of each plan that has one. It must be the last rule.
+/// Wraps each operator whose expressions call WebAssembly functions, and the root of each plan that has one. Filters come before
+/// the functions where they can, and nested calls of one plugin become one. It must be the last rule.
 #[derive(Debug, Default)]
 pub struct WasmRule;
 
@@ -36,15 +39,20 @@ impl PhysicalOptimizerRule for WasmRule {
         plan: Arc<dyn ExecutionPlan>,
         _config: &ConfigOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
+        let plan = plan.transform_up(|node| match rewrite::filter_first(node.as_ref())? {
+            Some(node) => Ok(Transformed::yes(node)),
+            None => Ok(Transformed::no(node)),
+        })?;
         let Transformed {
             data: plan,
             transformed,
             ..
-        } = plan.transform_up(|node| {
+        } = plan.data.transform_up(|node| {
             let called = called_by(node.as_ref())?;
             if called.functions.is_empty() || WasmExec::of(node.as_ref()).is_some() {
                 return Ok(Transformed::no(node));
             }
+            let node = rewrite::with_chains(node)?;
             let (node, keys) = scope_keys(node, called.may_block)?;
             let node = Arc::new(WasmExec::new(node, called, keys, None));
             Ok(Transformed::yes(node as Arc<dyn ExecutionPlan>))
@@ -95,7 +103,7 @@ fn scope_keys(node: Arc<dyn ExecutionPlan>, may_block: bool) -> Result<WithKeys>
 }
 
 /// The WebAssembly functions that an operator calls itself.
-fn called_by(plan: &dyn ExecutionPlan) -> Result<Called> {
+pub(super) fn called_by(plan: &dyn ExecutionPlan) -> Result<Called> {
     let mut labels = BTreeSet::new();
     let mut plugins = BTreeSet::new();
     let mut may_block = false;
@@ -106,10 +114,8 @@ fn called_by(plan: &dyn ExecutionPlan) -> Result<Called> {
     };
     plan.apply_expressions(&mut |root| {
         root.apply(|expression| {
-            if let Some(call) = expression.downcast_ref::<ScalarFunctionExpr>()
-                && let Some(function) = ScalarFunction::of(call.fun())
-            {
-                found(function);
+            if let Some(call) = expression.downcast_ref::<ScalarFunctionExpr>() {
+                called_functions(call.fun()).for_each(&mut found);
             }
             Ok(TreeNodeRecursion::Continue)
         })

@@ -7,8 +7,7 @@ use datafusion::arrow::buffer::{BooleanBuffer, NullBuffer};
 use datafusion::arrow::datatypes::DataType;
 
 use crate::error::Result;
-use crate::function::call;
-use crate::function::signature;
+use crate::function::{call, nulls, signature};
 use crate::module::{Nulls, Param, ParamType};
 use crate::plugin::FunctionRef;
 
@@ -49,7 +48,7 @@ impl Input {
         let mut columns = Cow::Borrowed(&values[..params.len().min(values.len())]);
         for (place, (param, value)) in params.iter().zip(values).enumerate() {
             if (param.nulls == Nulls::Skip || self.ignore_nulls)
-                && let Some(nulls) = call::nulls_of(value)
+                && let Some(nulls) = nulls::nulls_of(value)
             {
                 filter = Some(both(filter, &nulls));
             }
