@@ -18,13 +18,9 @@ pub fn net_price(price: f64, discount: f64, tax: f64) -> f64 {
 /// The amount rounded to the smallest coin. A half goes to the even neighbour, as banks round.
 #[udf]
 pub fn round_to_cents(amount: Amount) -> Result<Cents, &'static str> {
-    const CENT: i128 = 10_000;
-    let (quotient, rest) = (
-        amount.unscaled().div_euclid(CENT),
-        amount.unscaled().rem_euclid(CENT),
-    );
-    let up = rest > CENT / 2 || rest == CENT / 2 && quotient % 2 != 0;
-    Decimal::new(quotient + i128::from(up)).ok_or("the amount has too many digits")
+    amount
+        .round_half_even()
+        .ok_or("the amount has too many digits")
 }
 
 /// The first moment of the month that a moment is in.
