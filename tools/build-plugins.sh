@@ -40,7 +40,9 @@ if command -v rustup >/dev/null && rustup run wasm cargo -V >/dev/null 2>&1; the
 
 # What of the machine would get into the files, and what stands there instead.
 # A stack of 64 KiB, the linker's own default, not Rust's of 1 MiB: a small guest then has so little memory that it is ready in microseconds.
-flags=(-Ctarget-feature=+simd128 -Clink-arg=-zstack-size=65536 "--remap-path-prefix=$root=.")
+# Functions are inlined more readily than elsewhere: a call costs more in a guest, where the callee looks whether it must stop, and returns all but
+# single numbers through memory.
+flags=(-Ctarget-feature=+simd128 -Clink-arg=-zstack-size=65536 -Cllvm-args=-inline-threshold=1000 "--remap-path-prefix=$root=.")
 for registry in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*/; do
   [ ! -d "$registry" ] || flags+=("--remap-path-prefix=${registry%/}=/crates")
 done
