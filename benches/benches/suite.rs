@@ -3,6 +3,7 @@
 
 use std::hint::black_box;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::array::ArrayRef;
@@ -80,7 +81,7 @@ fn measure(c: &mut Criterion) {
 }
 
 /// Measures a function of the suite on these columns, inside a stream's scope and natively.
-fn compare(c: &mut Criterion, plugin: &Plugin, name: &str, kind: &str, columns: &[ArrayRef]) {
+fn compare(c: &mut Criterion, plugin: &Arc<Plugin>, name: &str, kind: &str, columns: &[ArrayRef]) {
     let udf = ScalarFunction::named(plugin, name).expect("the plugin has the function");
     let wasm = Subject::new(&udf.into(), columns);
     let native = Subject::new(&native_function(name), columns);

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::LazyLock;
 
-use regex_lite::Regex;
+use regex::Regex;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use url::Url;
 use wasmfusion_udf::prelude::*;
@@ -19,7 +19,7 @@ pub fn levenshtein(left: &str, right: &str) -> i64 {
 #[udf]
 pub fn is_email(text: &str) -> bool {
     static ADDRESS: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"^[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}$")
+        Regex::new(r"(?-u)^[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}$")
             .expect("the pattern is one")
     });
     ADDRESS.is_match(text)
