@@ -106,6 +106,10 @@ fn compare(c: &mut Criterion, plugin: &Arc<Plugin>, name: &str, kind: &str, colu
 async fn session(registry: &Registry) -> SessionContext {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/data");
     let ctx = SessionContext::new();
+    // DataFusion has functions of some of these names itself.
+    for case in Case::all(0) {
+        ctx.deregister_udf(case.name);
+    }
     ctx.register_plugins(registry)
         .expect("the functions are new");
     for udf in natives() {
