@@ -6,6 +6,7 @@
 mod figures;
 mod native;
 mod subject;
+pub mod suite;
 
 pub use figures::{Figures, Runner, is_test};
 pub use native::{native_ema, native_geometric_mean, native_linspace};

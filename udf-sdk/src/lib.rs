@@ -15,6 +15,8 @@ pub mod argument;
 pub mod array;
 pub mod batch;
 pub mod bind;
+#[cfg(any(test, all(target_arch = "wasm32", feature = "allocator")))]
+mod bins;
 mod bits;
 mod buffer;
 pub mod call;

@@ -130,6 +130,7 @@ mod allocator {
     use talc::wasm::WasmBinning;
 
     use super::report;
+    use crate::bins::Bins;
 
     /// Bytes of a page of wasm memory.
     const PAGE: usize = 64 << 10;
@@ -171,13 +172,13 @@ mod allocator {
         }
     }
 
-    /// Talc: a fifth of the code of std's allocator for wasm, and faster.
-    struct Allocator(TalcSyncCell<Memory, WasmBinning>);
+    /// Talc: a fifth of the code of std's allocator for wasm, and faster. Small pieces it sees only once.
+    struct Allocator(Bins<TalcSyncCell<Memory, WasmBinning>>);
 
     #[global_allocator]
-    static ALLOCATOR: Allocator = Allocator(TalcSyncCell::new_wasm(Memory {
+    static ALLOCATOR: Allocator = Allocator(Bins::new(TalcSyncCell::new_wasm(Memory {
         first_is_free: true,
-    }));
+    })));
 
     /// Leaves a message for the trap that follows, if the caller does not know what to do without memory. Whoever
     /// does, goes on, and nobody reads the message.
@@ -192,11 +193,21 @@ mod allocator {
         core::ptr::null_mut()
     }
 
-    // SAFETY: all of it is done by Talc.
+    // SAFETY: all of it is done by `Bins`.
     unsafe impl GlobalAlloc for Allocator {
         unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
             // SAFETY: by the contract of this function.
             let memory = unsafe { self.0.alloc(layout) };
+            if memory.is_null() {
+                exhausted(layout.size())
+            } else {
+                memory
+            }
+        }
+
+        unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+            // SAFETY: by the contract of this function.
+            let memory = unsafe { self.0.alloc_zeroed(layout) };
             if memory.is_null() {
                 exhausted(layout.size())
             } else {

@@ -36,6 +36,39 @@ impl<const P: u8, const S: i8> Decimal<P, S> {
     pub const fn unscaled(self) -> i128 {
         self.0
     }
+
+    /// The nearest decimal with `T` digits behind the point, and of two the even one, as banks round; nothing if it has more than `Q` digits.
+    #[inline]
+    pub fn round_half_even<const Q: u8, const T: i8>(self) -> Option<Decimal<Q, T>> {
+        let unit = const {
+            assert!(T <= S, "rounding does not add digits behind the point");
+            10i128.pow((S as i32 - T as i32) as u32)
+        };
+        // Most amounts fit 64 bits, which processors divide by a constant in no time.
+        match (i64::try_from(self.0), i64::try_from(unit)) {
+            (Ok(value), Ok(unit)) => Decimal::new(divide_half_even_64(value, unit).into()),
+            _ => Decimal::new(divide_half_even(self.0, unit)),
+        }
+    }
+}
+
+macro_rules! divide_half_even {
+    ($($name:ident: $int:ty;)*) => {$(
+        /// The quotient, rounded half to even. The divisor is a positive power of ten.
+        #[inline(always)]
+        fn $name(dividend: $int, divisor: $int) -> $int {
+            let (quotient, rest) = (dividend.div_euclid(divisor), dividend.rem_euclid(divisor));
+            // No product, which could be too large.
+            let other = divisor - rest;
+            let up = rest > other || rest == other && quotient % 2 != 0;
+            quotient + <$int>::from(up)
+        }
+    )*};
+}
+
+divide_half_even! {
+    divide_half_even: i128;
+    divide_half_even_64: i64;
 }
 
 impl<const P: u8, const S: i8> fmt::Display for Decimal<P, S> {
@@ -74,6 +107,35 @@ mod tests {
         assert_eq!(Decimal::<3, 1>::new(1000), None);
         assert_eq!(Decimal::<3, 1>::new(-1000), None);
         assert_eq!(Decimal::<38, 0>::MAX.0.to_string(), "9".repeat(38));
+    }
+
+    #[test]
+    fn rounds_halves_to_even_in_64_and_in_128_bits() {
+        for large in [0, 10i128.pow(24)] {
+            for (amount, rounded) in [
+                (1_005_000, 100),
+                (1_015_000, 102),
+                (1_014_999, 101),
+                (1_015_001, 102),
+                (-1_005_000, -100),
+                (-1_015_000, -102),
+                (-1_015_001, -102),
+                (0, 0),
+            ] {
+                let cents = Decimal::<38, 6>(large + amount).round_half_even::<38, 2>();
+                assert_eq!(cents, Some(Decimal(large / 10_000 + rounded)));
+            }
+        }
+        assert_eq!(Decimal::<3, 1>(995).round_half_even::<2, 0>(), None);
+        assert_eq!(
+            Decimal::<3, 1>(995).round_half_even::<3, 0>(),
+            Some(Decimal(100))
+        );
+        let most = i128::from(i64::MAX);
+        assert_eq!(
+            Decimal::<38, 2>(most).round_half_even::<38, 1>(),
+            Some(Decimal(most / 10 + 1))
+        );
     }
 
     #[test]

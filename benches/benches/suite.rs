@@ -1,0 +1,191 @@
+//! The workload suite: what functions that people really write cost in the sandbox, against the same source compiled natively. Batch by
+//! batch, with and without NULLs, and as whole queries over the real flights.
+
+use std::hint::black_box;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::array::ArrayRef;
+use criterion::{BenchmarkId, Criterion, Throughput};
+use datafusion::prelude::{CsvReadOptions, ParquetReadOptions, SessionContext};
+use tokio::runtime::Runtime;
+use wasmfusion::{Plugin, Registry, ScalarFunction, SessionContextExt, StreamScope};
+use wasmfusion_benches::suite::{Case, agree, native_function, natives};
+use wasmfusion_benches::{Figures, Runner, Subject, is_test};
+
+const BATCH: usize = 8_192;
+
+/// Name, and SQL in which `{}` stands before the name of the suite's function.
+const QUERIES: [(&str, &str); 6] = [
+    (
+        "net_price",
+        "SELECT sum({}net_price(fare, reduction, 0.19)) FROM legs",
+    ),
+    (
+        "great_circle_km",
+        "SELECT sum({}great_circle_km(la, lo, lb, lp)) FROM legs",
+    ),
+    (
+        "geohash",
+        "SELECT count(*) FROM legs WHERE {}geohash(la, lo) < '9q'",
+    ),
+    (
+        "levenshtein",
+        "SELECT sum({}levenshtein(origin, destination)) FROM legs",
+    ),
+    (
+        "month_start",
+        "SELECT {}month_start(date) AS month, avg(delay) FROM legs GROUP BY month",
+    ),
+    (
+        "delay_bucket",
+        "SELECT {}delay_bucket(delay) AS bucket, count(*) FROM legs GROUP BY bucket",
+    ),
+];
+
+fn main() {
+    Runner::new().run(measure, figures);
+}
+
+fn measure(c: &mut Criterion) {
+    let registry = Registry::default();
+    let plugin = registry
+        .load_file(Path::new(env!("CARGO_MANIFEST_DIR")).join("suite/suite.wasm"))
+        .expect("the suite loads");
+    for case in Case::all(BATCH) {
+        compare(c, &plugin, case.name, "all", &case.columns);
+        compare(c, &plugin, case.name, "nulls", &case.columns_with_nulls());
+    }
+
+    let runtime = Runtime::new().expect("a runtime");
+    let ctx = runtime.block_on(session(&registry));
+    let mut group = c.benchmark_group("suite_sql");
+    group
+        .sample_size(10)
+        .measurement_time(Duration::from_secs(5));
+    for (name, sql) in QUERIES {
+        for (side, prefix) in [("wasm", ""), ("native", "native_")] {
+            let sql = sql.replace("{}", prefix);
+            group.bench_function(BenchmarkId::new(name, side), |b| {
+                b.iter(|| {
+                    runtime.block_on(async {
+                        let query = ctx.sql(&sql).await.expect("the query can be planned");
+                        black_box(query.collect().await.expect("the query runs"))
+                    })
+                });
+            });
+        }
+    }
+    group.finish();
+}
+
+/// Measures a function of the suite on these columns, inside a stream's scope and natively.
+fn compare(c: &mut Criterion, plugin: &Arc<Plugin>, name: &str, kind: &str, columns: &[ArrayRef]) {
+    let udf = ScalarFunction::named(plugin, name).expect("the plugin has the function");
+    let wasm = Subject::new(&udf.into(), columns);
+    let native = Subject::new(&native_function(name), columns);
+    let column = |subject: &Subject| subject.call().into_array(BATCH).expect("a column");
+    assert!(
+        agree(&column(&wasm), &column(&native)),
+        "{name}, {kind}: the plugin and the native function differ"
+    );
+    let mut group = c.benchmark_group(format!("suite_{kind}"));
+    group.throughput(Throughput::Elements(BATCH as u64));
+    group.bench_function(BenchmarkId::new(name, "wasm"), |b| {
+        let mut scope = Some(Box::default());
+        StreamScope::enter(&mut scope, || b.iter(|| black_box(wasm.call())));
+    });
+    group.bench_function(BenchmarkId::new(name, "native"), |b| {
+        b.iter(|| black_box(native.call()))
+    });
+    group.finish();
+}
+
+/// The flights in memory with the places of their airports, and all functions of both kinds.
+async fn session(registry: &Registry) -> SessionContext {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/data");
+    let ctx = SessionContext::new();
+    // DataFusion has functions of some of these names itself.
+    for case in Case::all(0) {
+        ctx.deregister_udf(case.name);
+    }
+    ctx.register_plugins(registry)
+        .expect("the functions are new");
+    for udf in natives() {
+        ctx.register_udf(udf);
+    }
+    let data = |file: &str| data.join(file).display().to_string();
+    ctx.register_csv("airports", data("airports.csv"), CsvReadOptions::new())
+        .await
+        .expect("the airports are there");
+    let flights = data("flights-3m.parquet");
+    ctx.register_parquet("flights", flights, ParquetReadOptions::new())
+        .await
+        .expect("the flights are there");
+    let limit = if is_test() { "LIMIT 10000" } else { "" };
+    let legs = ctx
+        .sql(&format!(
+            "SELECT date, delay, arrow_cast(origin, 'Utf8') origin, arrow_cast(destination, 'Utf8') destination, \
+             o.latitude la, o.longitude lo, d.latitude lb, d.longitude lp, \
+             50 + distance * 0.11 fare, CASE WHEN delay > 60 THEN 0.5 ELSE 0.0 END reduction \
+             FROM flights f JOIN airports o ON f.origin = o.iata JOIN airports d ON f.destination = d.iata {limit}"
+        ))
+        .await
+        .expect("the join can be planned")
+        .cache()
+        .await
+        .expect("the join runs");
+    ctx.register_table("legs", legs.into_view())
+        .expect("the name is free");
+    ctx
+}
+
+fn figures(figures: &Figures) {
+    let (mut ratios, mut null_ratios) = (Vec::new(), Vec::new());
+    for case in Case::all(0) {
+        let name = case.name;
+        let median =
+            |kind: &str, side: &str| figures.median_ns(&format!("suite_{kind}/{name}/{side}"));
+        for (kind, figure, ratios) in [
+            ("all", format!("suite/{name}_ratio"), &mut ratios),
+            (
+                "nulls",
+                format!("suite/{name}_nulls_ratio"),
+                &mut null_ratios,
+            ),
+        ] {
+            let (Some(wasm), Some(native)) = (median(kind, "wasm"), median(kind, "native")) else {
+                continue;
+            };
+            figures.print(&figure, wasm / native);
+            if kind == "all" {
+                println!("point suite/wasm {name} {BATCH} {wasm:.0}");
+                println!("point suite/native {name} {BATCH} {native:.0}");
+            }
+            if case.counts() {
+                ratios.push(wasm / native);
+            }
+        }
+    }
+    if let Some(mean) = geometric_mean(&ratios) {
+        figures.print("suite/geomean_ratio", mean);
+        figures.print("suite/worst_ratio", ratios.into_iter().fold(0.0, f64::max));
+    }
+    if let Some(mean) = geometric_mean(&null_ratios) {
+        figures.print("suite/nulls_geomean_ratio", mean);
+    }
+    for (name, _) in QUERIES {
+        figures.ratio(
+            &format!("suite/sql_{name}_ratio"),
+            &format!("suite_sql/{name}/wasm"),
+            &format!("suite_sql/{name}/native"),
+        );
+    }
+}
+
+/// The geometric mean, if there is anything to take it of.
+fn geometric_mean(values: &[f64]) -> Option<f64> {
+    let logs: f64 = values.iter().map(|value| value.ln()).sum();
+    (!values.is_empty()).then(|| (logs / values.len() as f64).exp())
+}
