@@ -81,7 +81,10 @@ fn threads(workers: &mut [Worker]) -> Vec<String> {
     for ((series, _), sums) in SERIES.iter().zip(sums) {
         for (place, (calls, seconds)) in sums.iter().enumerate() {
             let rate = calls / seconds;
-            lines.push(format!("point rivals/threads {series} {} {rate:.0}", place + 1));
+            lines.push(format!(
+                "point rivals/threads {series} {} {rate:.0}",
+                place + 1
+            ));
         }
     }
     lines
@@ -99,7 +102,9 @@ fn starts() -> Vec<String> {
             // Once, so that it is compiled.
             cold_start(series, Some(folder.path()));
             let cached = median((0..samples).map(|_| cold_start(series, Some(folder.path()))));
-            lines.push(format!("point rivals/cold_start_cached {series} 0 {cached:.0}"));
+            lines.push(format!(
+                "point rivals/cold_start_cached {series} 0 {cached:.0}"
+            ));
         }
     }
     lines
@@ -111,7 +116,9 @@ fn memory() -> Vec<String> {
     for (series, _) in SERIES {
         let (peak, resident) = peak_memory(series);
         lines.push(format!("point rivals/peak_memory {series} 65536 {peak:.0}"));
-        lines.push(format!("point rivals/resident_memory {series} 65536 {resident:.0}"));
+        lines.push(format!(
+            "point rivals/resident_memory {series} 65536 {resident:.0}"
+        ));
     }
     lines
 }
@@ -126,7 +133,12 @@ fn figures(figures: &Figures) {
     let name = |function: Function, series: &str, rows: usize| {
         format!("rivals_{}/{series}/{rows}", function.name())
     };
-    let series = || SERIES.iter().map(|(series, _)| *series).chain(["extism_arrow"]);
+    let series = || {
+        SERIES
+            .iter()
+            .map(|(series, _)| *series)
+            .chain(["extism_arrow"])
+    };
     for function in Function::ALL {
         for series in series() {
             for rows in ROWS {

@@ -162,9 +162,19 @@ fn values<T, const N: usize>(bytes: &[u8], value: fn([u8; N]) -> T) -> Vec<T> {
 /// Columns of numbers behind one another, or the offsets of texts; and the texts.
 fn bytes(data: &Data) -> (Vec<u8>, Vec<u8>) {
     match data {
-        Data::Ints(column) => (column.iter().flat_map(|value| value.to_le_bytes()).collect(), Vec::new()),
+        Data::Ints(column) => (
+            column
+                .iter()
+                .flat_map(|value| value.to_le_bytes())
+                .collect(),
+            Vec::new(),
+        ),
         Data::Places(columns) => (
-            columns.iter().flatten().flat_map(|value| value.to_le_bytes()).collect(),
+            columns
+                .iter()
+                .flatten()
+                .flat_map(|value| value.to_le_bytes())
+                .collect(),
             Vec::new(),
         ),
         Data::Texts(column) => {

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array, StringArray};
 use arrow::array::builder::StringBuilder;
+use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array, StringArray};
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use datafusion::logical_expr::ScalarUDF;
 use rivals_algorithms::{add_one, great_circle_km, upper};
@@ -27,7 +27,10 @@ impl Rival for Native {
     }
 
     fn case<'a>(&'a self, data: &'a Data) -> Box<dyn Case + 'a> {
-        Box::new(Call(Subject::new(&function(data.function()), &arrays(data))))
+        Box::new(Call(Subject::new(
+            &function(data.function()),
+            &arrays(data),
+        )))
     }
 }
 

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
-/// The program, which is built when it is first asked for, in the profile and the target folder that this one is in.
+/// The program, which is built when it is first asked for, in the profile that this one has, and in a folder of its own in the same target folder:
+/// the one of the profile may be locked by the cargo that has started this program.
 ///
 /// # Panics
 ///
@@ -16,19 +17,28 @@ pub fn program() -> &'static Path {
 }
 
 fn build() -> PathBuf {
-    let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
+    let (profile, name) = if cfg!(debug_assertions) {
+        ("dev", "debug")
+    } else {
+        ("release", "release")
+    };
     // A benchmark is in `TARGET/PROFILE/deps`.
     let own = env::current_exe().expect("this program has a place");
     let folder = own.ancestors().nth(2).expect("it is in the target folder");
-    let target = folder.parent().expect("it is in the target folder");
+    let target = folder.with_file_name("rivals-peers");
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
         .args(["build", "--locked", "--profile", profile, "--target-dir"])
-        .arg(target)
+        .arg(&target)
         .arg("--manifest-path")
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/peers/Cargo.toml"))
         .status()
         .expect("cargo starts");
-    assert!(status.success(), "the rivals of the other workspace cannot be built");
-    folder.join(format!("rivals-peers{}", env::consts::EXE_SUFFIX))
+    assert!(
+        status.success(),
+        "the rivals of the other workspace cannot be built"
+    );
+    target
+        .join(name)
+        .join(format!("rivals-peers{}", env::consts::EXE_SUFFIX))
 }

@@ -138,7 +138,9 @@ fn once(series: &str, mut command: Command) -> String {
         .output()
         .expect("the process starts");
     assert!(output.status.success(), "{series}: its process has failed");
-    String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+    String::from_utf8_lossy(&output.stdout)
+        .trim_end()
+        .to_owned()
 }
 
 /// The program that runs a rival: this one, or that of the other workspace.

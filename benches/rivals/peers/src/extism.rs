@@ -174,7 +174,12 @@ fn call<'a>(plugin: &'a mut Plugin, function: Function, input: &[u8]) -> &'a [u8
 
 /// Columns as the guest takes them.
 fn bytes(columns: &[ArrayRef]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(columns.iter().map(|column| column.get_buffer_memory_size()).sum());
+    let mut bytes = Vec::with_capacity(
+        columns
+            .iter()
+            .map(|column| column.get_buffer_memory_size())
+            .sum(),
+    );
     for column in columns {
         match column.as_string_opt::<i32>() {
             None => bytes.extend_from_slice(column.to_data().buffers()[0].as_slice()),

@@ -117,7 +117,9 @@ impl Data {
     /// What must come out, computed without any library.
     pub fn expected(&self) -> Output {
         match self {
-            Self::Ints(column) => Output::Ints(column.iter().map(|value| add_one(*value)).collect()),
+            Self::Ints(column) => {
+                Output::Ints(column.iter().map(|value| add_one(*value)).collect())
+            }
             Self::Places([lat1, lon1, lat2, lon2]) => Output::Floats(
                 (0..lat1.len())
                     .map(|row| great_circle_km(lat1[row], lon1[row], lat2[row], lon2[row]))
@@ -146,10 +148,9 @@ impl Data {
         let equal = match (output, &self.expected()) {
             (Output::Floats(ours), Output::Floats(theirs)) => {
                 ours.len() == theirs.len()
-                    && ours
-                        .iter()
-                        .zip(theirs)
-                        .all(|(ours, theirs)| (ours - theirs).abs() <= 1e-12 * theirs.abs().max(1.0))
+                    && ours.iter().zip(theirs).all(|(ours, theirs)| {
+                        (ours - theirs).abs() <= 1e-12 * theirs.abs().max(1.0)
+                    })
             }
             (ours, theirs) => ours == theirs,
         };

@@ -37,7 +37,13 @@ fn status(name: &str) -> io::Result<u64> {
     let status = fs::read_to_string("/proc/self/status")?;
     status
         .lines()
-        .find_map(|line| line.strip_prefix(name)?.trim().strip_suffix(" kB")?.parse::<u64>().ok())
+        .find_map(|line| {
+            line.strip_prefix(name)?
+                .trim()
+                .strip_suffix(" kB")?
+                .parse::<u64>()
+                .ok()
+        })
         .map(|kib| kib << 10)
         .ok_or_else(|| io::Error::other(format!("no {name} in the state of the process")))
 }

@@ -49,8 +49,7 @@ pub unsafe extern "C" fn great_circle_km(input: *const f64, output: *mut f64, ro
     let (lon1, rest) = rest.split_at(rows);
     let (lat2, lon2) = rest.split_at(rows);
     for (row, distance) in output.iter_mut().enumerate() {
-        *distance =
-            rivals_algorithms::great_circle_km(lat1[row], lon1[row], lat2[row], lon2[row]);
+        *distance = rivals_algorithms::great_circle_km(lat1[row], lon1[row], lat2[row], lon2[row]);
     }
 }
 

@@ -2,7 +2,10 @@
 //! length in four bytes and then its bytes.
 //!
 //! The input is taken with `input_bytes`, which copies it once less than a parameter of `#[plugin_fn]` does.
-#![expect(missing_docs, reason = "the macro makes functions without their comments")]
+#![expect(
+    missing_docs,
+    reason = "the macro makes functions without their comments"
+)]
 
 use extism_pdk::{Error, FnResult, WithReturnCode, input_bytes, plugin_fn};
 use rivals_algorithms::Bytes;
