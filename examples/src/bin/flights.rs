@@ -1,7 +1,7 @@
 //! The main job: great-circle distances of three million real flights, computed in a WebAssembly plugin from SQL, and compared with the
 //! distances that the carriers reported.
 //!
-//!     cargo run --package wasmfusion-examples --bin flights
+//!     cargo run --bin flights
 
 use std::path::Path;
 use std::time::Instant;

@@ -69,7 +69,7 @@ pub(super) fn bytes(value: &ScalarValue, target: &DataType) -> Option<Bytes> {
 #[cfg(test)]
 mod tests {
     use datafusion::arrow::array::ArrayRef;
-    use datafusion::arrow::datatypes::DataType;
+    use datafusion::arrow::datatypes::{DataType, TimeUnit};
     use datafusion::common::ScalarValue;
 
     use super::bytes;
@@ -122,7 +122,7 @@ mod tests {
         let cents = ScalarValue::Decimal128(Some(1), 20, 2);
         assert!(bytes(&cents, &DataType::Decimal128(20, 3)).is_none());
         let here = ScalarValue::TimestampSecond(Some(1), Some("UTC".into()));
-        let there = DataType::Timestamp(datafusion::arrow::datatypes::TimeUnit::Second, None);
+        let there = DataType::Timestamp(TimeUnit::Second, None);
         assert!(bytes(&here, &there).is_none());
     }
 }
