@@ -1,6 +1,6 @@
 //! Nested calls give the same rows in a plan, where they are chains, as without the plan rule, where each is a call for itself.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use datafusion::arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch};
 use datafusion::arrow::compute::concat_batches;
@@ -17,6 +17,15 @@ use wasmfusion_sql_tests::built_plugins;
 
 /// Functions of one plugin, of integers and of floating-point numbers.
 const FUNCTIONS: [&str; 3] = ["add_one", "null_if_odd", "add"];
+
+/// Loaded once for all cases.
+static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
+    let registry = Registry::default();
+    registry
+        .load_file(built_plugins().join("testing.wasm"))
+        .expect("it is built");
+    registry
+});
 
 /// A batch: the columns `i`, `j`, `x` and `y`, and how much of the front is cut off.
 #[derive(Clone, Debug)]
@@ -142,12 +151,9 @@ proptest! {
             .map(|(place, sql)| format!("{sql} AS c{place}"))
             .collect();
         let sql = format!("SELECT {} FROM t", columns.join(", "));
-        let registry = Registry::default();
-        let plugin = registry
-            .load_file(built_plugins().join("testing.wasm"))
-            .expect("it is built");
         let chained = session(&batches);
-        chained.register_plugins(&registry).expect("the functions are new");
+        chained.register_plugins(&REGISTRY).expect("the functions are new");
+        let plugin = REGISTRY.plugin("testing").expect("it is loaded");
         let single = session(&batches);
         for name in FUNCTIONS {
             let function = ScalarFunction::named(&plugin, name).expect("the plugin has it");

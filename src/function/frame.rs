@@ -20,7 +20,7 @@ pub(super) const FRAME_BYTES: u32 = size_of::<CallFrame>() as u32;
 /// Bytes of the addresses of validity and values.
 pub(super) const TABLE_BYTES: u32 = 8;
 /// Where in a frame the error is.
-pub(super) const ERROR_OFFSET: u32 = std::mem::offset_of!(CallFrame, error) as u32;
+const ERROR_OFFSET: u32 = std::mem::offset_of!(CallFrame, error) as u32;
 
 /// How a call ended, before it is put into words.
 pub(super) enum Ended {

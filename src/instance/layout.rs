@@ -17,8 +17,6 @@ pub(crate) struct Layout {
     pub(crate) bytes: u64,
     /// The calls.
     pub(crate) steps: SmallVec<[Step; 1]>,
-    /// [`Layouts::writes`] when the region last held all of this layout but the inputs.
-    pub(crate) holds: u64,
 }
 
 /// What a layout is of.
@@ -71,8 +69,6 @@ pub(crate) struct Values {
 #[derive(Default)]
 pub(super) struct Layouts {
     kept: Vec<Option<Box<Layout>>>,
-    /// How often somebody has begun to write into the region.
-    pub(super) writes: u64,
 }
 
 impl Layouts {

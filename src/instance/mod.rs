@@ -62,6 +62,8 @@ pub(crate) struct Instance {
     counters: Arc<InstanceCounters>,
     current: CurrentCall,
     region: Region,
+    /// How often somebody has begun to write into the region. Not every call of a scalar function counts, but those have an instance of their own.
+    writes: u64,
     layouts: Layouts,
     bound: Vec<Bound>,
     limits: Arc<Limits>,
@@ -205,6 +207,7 @@ impl Instance {
             counters,
             current: CurrentCall::default(),
             region: Region::default(),
+            writes: 0,
             layouts: Layouts::default(),
             bound: Vec::new(),
             limits,
@@ -403,25 +406,19 @@ impl Instance {
     /// Whether the host's region is still this one, to be written into.
     #[inline]
     pub(crate) fn has_region(&mut self, region: Region) -> bool {
-        self.begin_write();
+        self.writes += 1;
         self.region == region
     }
 
     /// A number that is another one after somebody has asked for the region, to write into it.
     pub(crate) fn writes(&self) -> u64 {
-        self.layouts.writes
-    }
-
-    /// Says that somebody writes into the region, so that what lay there does not any more.
-    #[inline]
-    pub(crate) fn begin_write(&mut self) {
-        self.layouts.writes += 1;
+        self.writes
     }
 
     /// The host's region, with room for `size` bytes at least.
     #[inline]
     pub(crate) fn region(&mut self, module: &CompiledModule, size: u64) -> Result<Region, Failure> {
-        self.begin_write();
+        self.writes += 1;
         if u64::from(self.region.size) >= size {
             Ok(self.region)
         } else {

@@ -46,7 +46,6 @@ pub(super) fn lay_out(
         bytes: inputs.iter().map(|input| input.values.bytes as u64).sum(),
         inputs,
         steps,
-        holds: u64::MAX,
     }))
 }
 

@@ -2,14 +2,13 @@
 
 use datafusion::arrow::array::ArrayRef;
 use datafusion::logical_expr::ColumnarValue;
-use wasmfusion_abi::Slice;
 
 use super::lay_out::lay_out;
 use super::scalar;
 use super::{FixedColumns, Program};
 use crate::columns;
 use crate::error::{Error, Result};
-use crate::function::frame::{self, ERROR_OFFSET, Ended, bad_result};
+use crate::function::frame::{self, Ended, bad_result};
 use crate::instance::{Failure, Instance, Layout, Step};
 use crate::memory::GuestMemory;
 
@@ -53,12 +52,12 @@ pub(in crate::function) fn repeat<P: Program>(
     args: &[ColumnarValue],
     rows: usize,
 ) -> Option<Result<Ran, Stopped>> {
-    let mut layout = instance.take_layout(program.layout())?;
+    let layout = instance.take_layout(program.layout())?;
     let same = layout.rows as usize == rows && layout.inputs.len() == args.len();
     let ran = if same {
         begin(instance, program, 0);
         let written = write(instance, program, args, &layout);
-        written.map(|()| run_layout(instance, program, &mut layout))
+        written.map(|()| run_layout(instance, program, &layout))
     } else {
         None
     };
@@ -75,11 +74,11 @@ pub(in crate::function) fn run<P: Program>(
     bytes: u64,
 ) -> Result<Ran, Stopped> {
     begin(instance, program, 0);
-    let mut layout = match prepare(instance, program, columns, rows, bytes) {
+    let layout = match prepare(instance, program, columns, rows, bytes) {
         Ok(layout) => layout,
         Err(ended) => return Err(stopped(instance, program, 0, rows, ended)),
     };
-    let ran = run_layout(instance, program, &mut layout);
+    let ran = run_layout(instance, program, &layout);
     instance.keep_layout(layout);
     ran
 }
@@ -104,7 +103,7 @@ fn prepare<P: Program>(
                         && input.values.bytes == column.bytes.as_slice().len()
                 })
     };
-    let mut layout = match instance.take_layout(program.layout()).filter(same) {
+    let layout = match instance.take_layout(program.layout()).filter(same) {
         Some(layout) => layout,
         None => lay_out(instance, program, columns, rows, bytes)?,
     };
@@ -116,8 +115,6 @@ fn prepare<P: Program>(
             .map_err(|e| bad_result(program.step(0).0, e.into()))?
             .copy_from_slice(values);
     }
-    // All of it is written, errors of earlier calls included.
-    layout.holds = u64::MAX;
     Ok(layout)
 }
 
@@ -151,16 +148,6 @@ fn write<P: Program>(
             }
             _ => return None,
         }
-    }
-    clear_errors(&mut memory, layout)
-}
-
-/// Takes away what a guest may have put there in an earlier call that went well.
-#[inline]
-fn clear_errors(memory: &mut GuestMemory<'_>, layout: &Layout) -> Option<()> {
-    for step in &layout.steps {
-        let error = memory.slice_mut("error", step.frame + ERROR_OFFSET, size_of::<Slice>(), 1);
-        error.ok()?.fill(0);
     }
     Some(())
 }
@@ -198,17 +185,13 @@ fn stopped(
 fn run_layout<P: Program>(
     instance: &mut Instance,
     program: &P,
-    layout: &mut Layout,
+    layout: &Layout,
 ) -> Result<Ran, Stopped> {
     let rows = layout.rows;
     instance.count_in(layout.bytes);
-    if layout.holds != instance.writes()
-        && let Err(ended) = write_headers(instance, program, layout)
-    {
+    if let Err(ended) = write_headers(instance, program, layout) {
         return Err(stopped(instance, program, 0, rows, ended));
     }
-    // Whatever ends the calls early leaves structs that are not what they were.
-    layout.holds = u64::MAX;
     let last = layout.steps.len() - 1;
     for place in 0..last {
         match inner_step(instance, program, layout, place) {
@@ -251,7 +234,7 @@ fn inner_step<P: Program>(
 fn last_step<P: Program>(
     instance: &mut Instance,
     program: &P,
-    layout: &mut Layout,
+    layout: &Layout,
     last: usize,
 ) -> Result<ArrayRef, Ended> {
     call(instance, program, layout, last)?;
@@ -266,20 +249,18 @@ fn last_step<P: Program>(
                 .as_ref()
                 .map_or(0, |result| result.values.bytes);
             instance.count_out(bytes as u64);
-            layout.holds = instance.writes();
             Ok(column)
         }
         None => read(instance, program, layout, last),
     }
 }
 
-/// Writes everything of the calls but the inputs.
+/// Writes everything of the calls but the inputs: also what is there from the call before, for the guest may have written over it.
 fn write_headers(
     instance: &mut Instance,
     program: &impl Program,
     layout: &Layout,
 ) -> Result<(), Ended> {
-    instance.begin_write();
     let mut memory = instance.memory();
     for (place, step) in layout.steps.iter().enumerate() {
         memory
