@@ -91,7 +91,7 @@ fn prepare<P: Program>(
     rows: u32,
     bytes: u64,
 ) -> Result<Box<Layout>, Ended> {
-    let same = |layout: &Box<Layout>| {
+    let same = |layout: &Layout| {
         layout.rows == rows
             && layout.inputs.len() == columns.len()
             && layout
@@ -103,7 +103,8 @@ fn prepare<P: Program>(
                         && input.values.bytes == column.bytes.as_slice().len()
                 })
     };
-    let layout = match instance.take_layout(program.layout()).filter(same) {
+    let kept = instance.take_layout(program.layout());
+    let layout = match kept.filter(|layout| same(layout)) {
         Some(layout) => layout,
         None => lay_out(instance, program, columns, rows, bytes)?,
     };
