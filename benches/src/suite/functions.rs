@@ -16,12 +16,15 @@ use crate::native as function;
 
 const MOMENT: DataType = DataType::Timestamp(TimeUnit::Microsecond, None);
 
+/// What computes a function natively.
+type Native = fn(&[ArrayRef]) -> ArrayRef;
+
 /// All of them, with `native_` in front of the plugin's names.
 pub fn natives() -> Vec<ScalarUDF> {
     let list = |element| DataType::List(Arc::new(Field::new_list_field(element, true)));
     let (float, int, utf8) = (DataType::Float64, DataType::Int64, DataType::Utf8);
     let decimal = |scale| DataType::Decimal128(18, scale);
-    let all: Vec<(&str, Vec<DataType>, DataType, fn(&[ArrayRef]) -> ArrayRef)> = vec![
+    let all: Vec<(&str, Vec<DataType>, DataType, Native)> = vec![
         (
             "net_price",
             vec![float.clone(); 3],
