@@ -1,8 +1,8 @@
 //! One call: the columns of a batch into a guest, the result out of it.
 //!
 //! ```text
-//! invoke    the call before once more?  ───────────────────────────────────────────────────────────────────┐ fixed.rs
-//!           no: constants, rows with NULLs that the guest must not see, batches that are too large   ──┐  │
+//! invoke    the call before once more?  ───────────────────────────────────────────────────────────────────┐ fixed/
+//!           no: dictionaries, rows with NULLs that the guest must not see, batches that are too large ──┐  │
 //!           lease an instance ─▶ write the arguments ─▶ call ─▶ check and read the result   frame.rs ◀─┘ ◀─┘
 //! ```
 
@@ -239,7 +239,7 @@ fn with_nulls(
     // What a function does apart from returning something should be done once a row.
     let may_repeat = !volatile
         && function.plugin.module().host().is_none()
-        && !nulls::nulls_are_in_children(result.data_type());
+        && nulls::has_validity(result.data_type());
     let filled = may_repeat
         .then(|| nulls::filled(arguments, nulls))
         .flatten();

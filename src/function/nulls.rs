@@ -39,12 +39,11 @@ pub(super) fn filled<'a>(arguments: &[Argument<'a>], nulls: &NullBuffer) -> Opti
     let model = nulls.valid_indices().next()?;
     let fill = |argument: &Argument<'a>| {
         let column = argument.array.as_ref().as_ref();
-        // A NULL that the function is to see.
-        let sees = column.null_count() > 0 && column.nulls().is_none_or(|own| !nulls.contains(own));
         if argument.constant {
             return Some(argument.clone());
         }
-        if sees {
+        // A NULL that the function is to see.
+        if column.null_count() > 0 && column.nulls().is_none_or(|own| !nulls.contains(own)) {
             return None;
         }
         Some(Argument {
@@ -81,6 +80,11 @@ pub(super) fn masked(column: &ArrayRef, nulls: &NullBuffer) -> Result<ArrayRef, 
     let nulls = NullBuffer::union(column.nulls(), Some(nulls));
     let data = column.to_data().into_builder().nulls(nulls).build()?;
     Ok(make_array(data))
+}
+
+/// Whether [`masked`] can make every value of an array of this type a NULL.
+pub(super) fn has_validity(data_type: &DataType) -> bool {
+    *data_type != DataType::Null && !nulls_are_in_children(data_type)
 }
 
 /// The rows of the arguments that have no NULL.
