@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array, StringArray};
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use criterion::{BenchmarkId, Criterion, Throughput};
 use datafusion::logical_expr::ScalarUDF;
 use wasmfusion::{ScalarFunction, StreamScope};
 use wasmfusion_benches::{
-    Figures, Runner, Subject, built_plugins, floats, native, native_distance, plugin_function,
-    renamed,
+    Figures, Runner, Subject, built_plugins, floats, native, native_add, native_distance,
+    plugin_function, renamed,
 };
 
 const ROWS: [usize; 6] = [0, 1, 64, 1_024, 8_192, 65_536];
@@ -121,27 +121,6 @@ fn agree(ours: &ArrayRef, theirs: &ArrayRef) -> bool {
             .all(|(ours, theirs)| (ours - theirs).abs() <= 1e-12 * theirs.abs().max(1.0)),
         _ => ours == theirs,
     }
-}
-
-fn native_add() -> ScalarUDF {
-    native(
-        "native_add",
-        vec![DataType::Float64; 2],
-        DataType::Float64,
-        |columns| {
-            let (left, right) = (
-                columns[0].as_primitive::<Float64Type>(),
-                columns[1].as_primitive::<Float64Type>(),
-            );
-            let sums: Vec<f64> = left
-                .values()
-                .iter()
-                .zip(right.values())
-                .map(|(left, right)| left + right)
-                .collect();
-            Arc::new(Float64Array::new(sums.into(), None))
-        },
-    )
 }
 
 fn native_add_one() -> ScalarUDF {

@@ -1,14 +1,13 @@
 //! Whole queries over the real flights, with a plugin's function and with the native one in its place.
 
 use std::hint::black_box;
-use std::path::Path;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion};
-use datafusion::prelude::{CsvReadOptions, ParquetReadOptions, SessionContext};
+use datafusion::prelude::SessionContext;
 use tokio::runtime::Runtime;
-use wasmfusion::{Registry, SessionContextExt};
-use wasmfusion_benches::{Figures, Runner, native_distance};
+use wasmfusion::SessionContextExt;
+use wasmfusion_benches::{Figures, Runner, built_plugins, native_distance, register_flights};
 
 /// Name, and SQL in which `{f}` is the distance function.
 const QUERIES: [(&str, &str); 2] = [
@@ -51,26 +50,12 @@ fn measure(c: &mut Criterion) {
 
 /// The places of all flights in memory, with both functions.
 async fn session() -> SessionContext {
-    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
-    let registry = Registry::default();
-    registry
-        .load_file(examples.join("plugins/built/geo.wasm"))
-        .expect("the plugin loads");
+    let registry = built_plugins(&["geo"]);
     let ctx = SessionContext::new();
     ctx.register_plugins(&registry)
         .expect("the functions are new");
     ctx.register_udf(native_distance());
-    let data = |file: &str| examples.join("data").join(file).display().to_string();
-    ctx.register_csv("airports", data("airports.csv"), CsvReadOptions::new())
-        .await
-        .expect("the airports are there");
-    ctx.register_parquet(
-        "flights",
-        data("flights-3m.parquet"),
-        ParquetReadOptions::new(),
-    )
-    .await
-    .expect("the flights are there");
+    register_flights(&ctx).await;
     let legs = ctx
         .sql(
             "SELECT o.latitude la, o.longitude lo, d.latitude lb, d.longitude lp FROM flights f \

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use arrow::array::ArrayRef;
 use criterion::{BenchmarkId, Criterion, Throughput};
-use datafusion::prelude::{CsvReadOptions, ParquetReadOptions, SessionContext};
+use datafusion::prelude::SessionContext;
 use tokio::runtime::Runtime;
 use wasmfusion::{Plugin, Registry, ScalarFunction, SessionContextExt, StreamScope};
 use wasmfusion_benches::suite::{Case, agree, native_function, natives};
-use wasmfusion_benches::{Figures, Runner, Subject, is_test};
+use wasmfusion_benches::{Figures, Runner, Subject, is_test, register_flights};
 
 const BATCH: usize = 8_192;
 
@@ -104,7 +104,6 @@ fn compare(c: &mut Criterion, plugin: &Arc<Plugin>, name: &str, kind: &str, colu
 
 /// The flights in memory with the places of their airports, and all functions of both kinds.
 async fn session(registry: &Registry) -> SessionContext {
-    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/data");
     let ctx = SessionContext::new();
     // DataFusion has functions of some of these names itself.
     for case in Case::all(0) {
@@ -115,14 +114,7 @@ async fn session(registry: &Registry) -> SessionContext {
     for udf in natives() {
         ctx.register_udf(udf);
     }
-    let data = |file: &str| data.join(file).display().to_string();
-    ctx.register_csv("airports", data("airports.csv"), CsvReadOptions::new())
-        .await
-        .expect("the airports are there");
-    let flights = data("flights-3m.parquet");
-    ctx.register_parquet("flights", flights, ParquetReadOptions::new())
-        .await
-        .expect("the flights are there");
+    register_flights(&ctx).await;
     let limit = if is_test() { "LIMIT 10000" } else { "" };
     let legs = ctx
         .sql(&format!(

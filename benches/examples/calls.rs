@@ -9,14 +9,11 @@
 //! two processors give to calls that share nothing at all.
 
 use std::hint::black_box;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arrow::array::{AsArray, Float64Array};
-use arrow::datatypes::{DataType, Float64Type};
 use datafusion::logical_expr::ScalarUDF;
 use wasmfusion::StreamScope;
-use wasmfusion_benches::{Subject, floats, native, plugin_function};
+use wasmfusion_benches::{Subject, floats, native_add, plugin_function};
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -52,20 +49,4 @@ fn call(udf: &ScalarUDF, rows: usize, time: Duration) -> f64 {
         }
         started.elapsed().as_nanos() as f64 / f64::from(calls)
     })
-}
-
-fn native_add() -> ScalarUDF {
-    native(
-        "native_add",
-        vec![DataType::Float64; 2],
-        DataType::Float64,
-        |columns| {
-            let (left, right) = (
-                columns[0].as_primitive::<Float64Type>().values(),
-                columns[1].as_primitive::<Float64Type>().values(),
-            );
-            let sums: Vec<f64> = left.iter().zip(right).map(|(l, r)| l + r).collect();
-            Arc::new(Float64Array::new(sums.into(), None))
-        },
-    )
 }

@@ -4,12 +4,14 @@
 //! estimates of one run, so that both sides of a ratio saw the same machine.
 
 mod figures;
+mod flights;
 mod native;
 mod subject;
 pub mod suite;
 
 pub use figures::{Figures, Runner, is_test};
+pub use flights::register_flights;
 pub use native::{native_ema, native_geometric_mean, native_linspace};
 pub use subject::{
-    Subject, built_plugins, floats, native, native_distance, plugin_function, renamed,
+    Subject, built_plugins, floats, native, native_add, native_distance, plugin_function, renamed,
 };

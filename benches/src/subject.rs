@@ -168,6 +168,28 @@ pub fn native_distance() -> ScalarUDF {
     )
 }
 
+/// The sum of two numbers, as of the plugin `testing`.
+pub fn native_add() -> ScalarUDF {
+    native(
+        "native_add",
+        vec![DataType::Float64; 2],
+        DataType::Float64,
+        |columns| {
+            let (left, right) = (
+                columns[0].as_primitive::<Float64Type>(),
+                columns[1].as_primitive::<Float64Type>(),
+            );
+            let sums: Vec<f64> = left
+                .values()
+                .iter()
+                .zip(right.values())
+                .map(|(left, right)| left + right)
+                .collect();
+            Arc::new(Float64Array::new(sums.into(), None))
+        },
+    )
+}
+
 /// A column of `rows` numbers from `from` on, `step` apart.
 pub fn floats(rows: usize, from: f64, step: f64) -> ArrayRef {
     Arc::new(Float64Array::from_iter_values(
