@@ -5,7 +5,7 @@
   (memory (export "memory") 16)
   (func (export "wasmfusion_abi_version") (result i32) (i32.const 1))
   (func (export "wasmfusion_describe") (result i32) (i32.const 1016))
-  ;; The host's region starts at the second page; memory grows to hold it.
+  ;; The host's region starts at the second page; memory grows to hold it. What is asked lies far behind it.
   (func (export "wasmfusion_alloc") (param $size i32) (param $align i32) (result i32)
     (local $pages i32)
     (local.set $pages
@@ -23,15 +23,15 @@
     "\"capabilities\": [\"exec:true\"]}")
   (data (i32.const 8192) "true")
   ;; ExecRequest { command, args, arg_count, input, timeout_ms }.
-  (data (i32.const 8200) "\00\20\00\00\04\00\00\00\00\00\04\00\e8\03\00\00\00\00\00\00\00\00\00\00\00\00\00\00")
+  (data (i32.const 8200) "\00\20\00\00\04\00\00\00\00\00\12\00\e8\03\00\00\00\00\00\00\00\00\00\00\00\00\00\00")
   (func $ask (result i64)
     (local $place i32)
     ;; Zeros would be refused for another reason.
     (drop (memory.grow (i32.const 4)))
-    (memory.fill (i32.const 0x20000) (i32.const 0x61) (i32.const 60000))
+    (memory.fill (i32.const 0x100000) (i32.const 0x61) (i32.const 60000))
     (loop $next
-      (i32.store (i32.add (i32.const 0x40000) (i32.mul (local.get $place) (i32.const 8))) (i32.const 0x20000))
-      (i32.store offset=4 (i32.add (i32.const 0x40000) (i32.mul (local.get $place) (i32.const 8))) (i32.const 60000))
+      (i32.store (i32.add (i32.const 0x120000) (i32.mul (local.get $place) (i32.const 8))) (i32.const 0x100000))
+      (i32.store offset=4 (i32.add (i32.const 0x120000) (i32.mul (local.get $place) (i32.const 8))) (i32.const 60000))
       (local.set $place (i32.add (local.get $place) (i32.const 1)))
       (br_if $next (i32.lt_u (local.get $place) (i32.const 1000))))
     (call $exec (i32.const 8200) (i32.const 16384) (i32.const 4096)))

@@ -5,7 +5,7 @@
   (memory (export "memory") 2)
   (func (export "wasmfusion_abi_version") (result i32) (i32.const 1))
   (func (export "wasmfusion_describe") (result i32) (i32.const 1016))
-  ;; The host's region starts at the second page; memory grows to hold it.
+  ;; The host's region starts at the second page; memory grows to hold it. What is asked lies far behind it.
   (func (export "wasmfusion_alloc") (param $size i32) (param $align i32) (result i32)
     (local $pages i32)
     (local.set $pages
@@ -24,10 +24,10 @@
   (data (i32.const 8192) "hello")
   (func $ask (result i64)
     (local $place i32)
-    (drop (memory.grow (i32.const 120)))
-    (memory.fill (i32.const 0x20000) (i32.const 0x61) (i32.const 0x700000))
+    (drop (memory.grow (i32.const 130)))
+    (memory.fill (i32.const 0x100000) (i32.const 0x61) (i32.const 0x700000))
     (loop $next
-      (i32.store (i32.add (i32.const 8200) (i32.mul (local.get $place) (i32.const 8))) (i32.const 0x20000))
+      (i32.store (i32.add (i32.const 8200) (i32.mul (local.get $place) (i32.const 8))) (i32.const 0x100000))
       (i32.store offset=4 (i32.add (i32.const 8200) (i32.mul (local.get $place) (i32.const 8))) (i32.const 0x700000))
       (local.set $place (i32.add (local.get $place) (i32.const 1)))
       (br_if $next (i32.lt_u (local.get $place) (i32.const 128))))

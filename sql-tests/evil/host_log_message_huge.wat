@@ -5,7 +5,7 @@
   (memory (export "memory") 2)
   (func (export "wasmfusion_abi_version") (result i32) (i32.const 1))
   (func (export "wasmfusion_describe") (result i32) (i32.const 1016))
-  ;; The host's region starts at the second page; memory grows to hold it.
+  ;; The host's region starts at the second page; memory grows to hold it. What is asked lies far behind it.
   (func (export "wasmfusion_alloc") (param $size i32) (param $align i32) (result i32)
     (local $pages i32)
     (local.set $pages
@@ -23,13 +23,13 @@
     "\"capabilities\": [\"log\"]}")
   (func $ask (result i64)
     (local $place i32)
-    (drop (memory.grow (i32.const 130)))
+    (drop (memory.grow (i32.const 150)))
     (loop $next
       ;; %25%
-      (i32.store (i32.add (i32.const 0x20000) (local.get $place)) (i32.const 0x25353225))
+      (i32.store (i32.add (i32.const 0x100000) (local.get $place)) (i32.const 0x25353225))
       (local.set $place (i32.add (local.get $place) (i32.const 3)))
       (br_if $next (i32.lt_u (local.get $place) (i32.const 0x7fff00))))
-    (call $log (i32.const 1) (i32.const 0x20000) (i32.const 0x7fff00) (i32.const 0) (i32.const 0)))
+    (call $log (i32.const 1) (i32.const 0x100000) (i32.const 0x7fff00) (i32.const 0) (i32.const 0)))
   ;; Every row gets what was said.
   (func (export "evil") (param $frame i32) (result i32)
     (local $said i64) (local $left i32) (local $to i32)
