@@ -19,7 +19,7 @@ use crate::host::{HostFunction, HostServices, PluginHost};
 use crate::instance::PoolOptions;
 use crate::lifecycle::{Events, Standing, Suspension};
 use crate::limits::Limits;
-use crate::module::{self, Digest, FunctionDecl, Manifest, ModuleError, ModuleSource};
+use crate::module::{self, Digest, FunctionDecl, Manifest, ModuleError, ModuleSource, Volatility};
 use crate::observe::{Observers, Usage};
 use crate::profile::Profiler;
 use crate::settings::PluginSettings;
@@ -389,6 +389,11 @@ pub(crate) struct FunctionRef {
 impl FunctionRef {
     pub(crate) fn decl(&self) -> &FunctionDecl {
         &self.plugin.manifest.functions[self.place]
+    }
+
+    /// Whether a batch may be computed in parts, and a part again: what the function does apart from returning something is done once a batch.
+    pub(crate) fn may_split(&self) -> bool {
+        self.decl().volatility != Volatility::Volatile && self.plugin.module.host().is_none()
     }
 
     pub(crate) fn id(&self) -> FunctionId {

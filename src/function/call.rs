@@ -10,7 +10,7 @@ use std::borrow::Cow;
 
 use datafusion::arrow::array::{Array, ArrayRef, UInt32Array, new_null_array};
 use datafusion::arrow::buffer::NullBuffer;
-use datafusion::arrow::compute::{CastOptions, cast_with_options, concat, take};
+use datafusion::arrow::compute::{CastOptions, cast_with_options, take};
 use datafusion::arrow::datatypes::{DataType, Field};
 use datafusion::arrow::error::ArrowError;
 use datafusion::common::ScalarValue;
@@ -23,7 +23,7 @@ use wasmfusion_abi::CONSTANTS_MAX;
 use super::dictionary::Distinct;
 use super::fixed::{self, FixedColumns, Ran, Single};
 use super::frame::{self, Size, bad_argument};
-use super::{nulls, signature};
+use super::{nulls, parts, signature};
 use crate::columns::{self, ColumnError};
 use crate::error::{Error, Result};
 use crate::module::{Nulls, ParamType};
@@ -253,7 +253,7 @@ fn with_nulls(
 }
 
 /// Calls the function on columns that may cross as they are, in parts if they are too large for the guest's memory.
-fn run(
+pub(super) fn run(
     function: &FunctionRef,
     arguments: &[Argument<'_>],
     rows: usize,
@@ -266,29 +266,32 @@ fn run(
             let arguments = arguments
                 .iter()
                 .map(|a| (a.array.as_ref().as_ref(), a.constant));
-            FixedColumns::of_columns(&program, arguments)
+            FixedColumns::of_columns(&program, arguments, rows)
         }
     };
     let Size { bytes, row_bytes } = match &fixed {
-        Some(columns) => columns.measure(&program, rows),
+        Some(columns) => columns.measure(&program),
         None => frame::measure(function, arguments, rows, result)?,
     };
     let (roomy, rows_max) = with_limits(&function.plugin, |limits| {
         (limits.memory_bytes_max / 4, limits.call_rows_max as usize)
     });
     if rows > 1 && (row_bytes > roomy || rows > rows_max) {
-        return run_halves(function, arguments, rows, result);
+        return parts::run_halves(function, arguments, rows, result);
     }
     let rows = frame::row_count(function, rows)?;
     let Some(columns) = fixed else {
         return with_call(function, rows as usize, |instance| {
-            let column = frame::run_any(instance, function, arguments, rows, bytes, result);
+            let column = match parts::part_rows(instance, function, rows, row_bytes) {
+                None => frame::run_any(instance, function, arguments, rows, bytes, result),
+                Some(part) => parts::run(instance, function, arguments, rows, part, result),
+            };
             frame::settle(instance, column)
         })
         .map_err(|ended| ended.into_error(function));
     };
     let ran = with_instance(&function.plugin, |instance| {
-        let ran = fixed::run(instance, &program, &columns, rows, bytes);
+        let ran = fixed::run(instance, &program, &columns);
         instance.after_call(function.plugin.module());
         ran
     });
@@ -296,31 +299,6 @@ fn run(
         Ok(ran) => only(function, ran),
         Err(stopped) => Err(stopped.into_error(&program)),
     }
-}
-
-#[cold]
-fn run_halves(
-    function: &FunctionRef,
-    arguments: &[Argument<'_>],
-    rows: usize,
-    result: &Field,
-) -> Result<ArrayRef> {
-    let half = rows / 2;
-    let part = |start: usize, length: usize| {
-        let arguments: Arguments<'_> = arguments
-            .iter()
-            .map(|argument| match argument.constant {
-                true => argument.clone(),
-                false => Argument {
-                    array: Cow::Owned(argument.array.slice(start, length)),
-                    constant: false,
-                },
-            })
-            .collect();
-        run(function, &arguments, length, result)
-    };
-    let (first, second) = (part(0, half)?, part(half, rows - half)?);
-    concat(&[first.as_ref(), second.as_ref()]).map_err(|e| arrow_failed(function, e.into()))
 }
 
 #[cold]
@@ -345,7 +323,7 @@ fn expanded(function: &FunctionRef, value: &ArrayRef, rows: usize) -> Result<Arr
 }
 
 #[cold]
-fn arrow_failed(function: &FunctionRef, error: DataFusionError) -> Error {
+pub(super) fn arrow_failed(function: &FunctionRef, error: DataFusionError) -> Error {
     Error::Host {
         what: format!(
             "function {}: its columns could not be prepared",

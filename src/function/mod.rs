@@ -14,6 +14,7 @@ mod fixed;
 mod frame;
 mod nulls;
 mod observer;
+mod parts;
 mod request;
 mod scalar;
 mod signature;

@@ -3,6 +3,7 @@
 //! An instance serves one stream. Whatever goes wrong in it is a [`Failure`], after which it [is spent](Instance::is_spent) and
 //! never called again. This room knows exports and bytes; what the columns in them mean is for others to know.
 
+mod call;
 mod explain;
 mod failure;
 mod held;
@@ -18,17 +19,16 @@ use arrow::array::Array as _;
 
 use tracing::Span;
 use wasmfusion_abi::{BUFFER_ALIGN, Slice, export};
-use wasmtime::{
-    Memory, PoolConcurrencyLimitError, Store, StoreContextMut, TypedFunc, UpdateDeadline,
-    WasmBacktrace,
-};
+use wasmtime::{Memory, PoolConcurrencyLimitError, Store, TypedFunc, UpdateDeadline};
 
+use call::Calls;
+pub(crate) use call::{Calling, sample};
 pub(crate) use failure::{Failure, Phase};
 pub(crate) use held::{Bound, Region};
 use layout::Layouts;
 pub(crate) use layout::{Input, Layout, LayoutOf, Prepared, Step, Values};
 pub(crate) use limiter::{HostState, MemoryAccount, MemoryMeter};
-use meter::{Callable, CurrentCall};
+use meter::CurrentCall;
 use observed::Observed;
 pub(crate) use pool::{InstancePool, PoolCounts, give_back, make, take};
 pub use pool::{Isolation, PoolOptions};
@@ -40,11 +40,9 @@ use crate::lifecycle::{Admission, Verdict};
 use crate::limits::Limits;
 use crate::memory::GuestMemory;
 use crate::module::{ManifestError, ModuleError};
-use crate::observe::{InstanceCounters, clock};
-use crate::profile::{Entry, ProfiledPlugin, Sampler};
+use crate::observe::InstanceCounters;
+use crate::profile::{Entry, ProfiledPlugin};
 
-/// Native stack that the host itself may need below a guest: signal frames, libcalls.
-const HOST_STACK_BYTES: usize = 256 << 10;
 /// Most bindings, and bytes of their constants, that an instance takes along from one query to another.
 const BOUND_MAX: usize = 64;
 const BOUND_BYTES_MAX: usize = 1 << 20;
@@ -96,28 +94,6 @@ pub(crate) struct InstanceOptions {
     pub(crate) span: Option<Span>,
     /// Whether it is an observer's, of whose host calls nobody is told.
     pub(crate) of_observer: bool,
-}
-
-/// The exports that queries call. Apart from the store, so that a call borrows both and clones neither.
-struct Calls {
-    alloc: TypedFunc<(u32, u32), u32>,
-    /// By place in the manifest; looked up at a function's first call.
-    functions: Vec<Option<Callable>>,
-}
-
-impl Calls {
-    #[inline]
-    fn call(
-        &self,
-        store: &mut Store<HostState>,
-        place: usize,
-        frame: u32,
-    ) -> wasmtime::Result<i32> {
-        match self.functions.get(place) {
-            Some(Some(callable)) => callable.function.call(store, frame),
-            _ => Err(wasmtime::Error::msg("the function was not resolved")),
-        }
-    }
 }
 
 impl Instance {
@@ -359,6 +335,12 @@ impl Instance {
         });
     }
 
+    /// Whether somebody watches its calls.
+    #[inline]
+    pub(crate) fn is_observed(&self) -> bool {
+        self.observed.is_some()
+    }
+
     /// The limits that hold for it.
     #[inline]
     pub(crate) fn limits(&self) -> &Limits {
@@ -459,160 +441,6 @@ impl Instance {
         Ok(self.region)
     }
 
-    /// Calls the function at `place` in the manifest with a frame whose error is at `error_address`.
-    #[inline]
-    pub(crate) fn call_function(
-        &mut self,
-        module: &CompiledModule,
-        place: usize,
-        frame: u32,
-        error_address: u32,
-    ) -> Result<i32, Failure> {
-        if !matches!(self.calls.functions.get(place), Some(Some(_))) {
-            self.resolve(module, place)?;
-        }
-        if self.calls_host
-            && let Some(host) = &mut self.store.data_mut().host
-        {
-            host.begin(place);
-        }
-        if self.observed.is_some() {
-            return self.call_observed(module, place, frame, error_address);
-        }
-        self.run(module, Phase::Call, Some(error_address), |store, calls| {
-            calls.call(store, place, frame)
-        })
-    }
-
-    /// Calls `wasmfusion_bind`.
-    pub(crate) fn call_bind(
-        &mut self,
-        module: &CompiledModule,
-        frame: u32,
-        error_address: u32,
-    ) -> Result<i32, Failure> {
-        let bind: Option<TypedFunc<u32, i32>> = module
-            .exports()
-            .and_then(|exports| exports.bind.as_ref())
-            .and_then(|bind| self.export(bind));
-        let bind = bind.ok_or_else(|| Failure::Instantiate("wasmfusion_bind is gone".into()))?;
-        if let Some(host) = &mut self.store.data_mut().host {
-            host.begin_bind();
-        }
-        let entry = Entry::Export(export::BIND);
-        self.run_observed(
-            module,
-            Phase::Call,
-            entry,
-            Some(error_address),
-            |store, _| bind.call(store, frame),
-        )
-    }
-
-    /// Calls an export that takes nothing and returns an i32: `wasmfusion_abi_version`, `wasmfusion_describe`.
-    pub(crate) fn call_plain(
-        &mut self,
-        module: &CompiledModule,
-        of: &wasmtime::ModuleExport,
-    ) -> Result<i32, Failure> {
-        let function: TypedFunc<(), i32> = self.export(of).ok_or_else(|| {
-            Failure::Instantiate("an export that was checked at load is gone".into())
-        })?;
-        let entry = Entry::Export(export::DESCRIBE);
-        self.run_observed(module, Phase::Describe, entry, None, |store, _| {
-            function.call(store, ())
-        })
-    }
-
-    /// Makes the function at `place` callable.
-    #[cold]
-    fn resolve(&mut self, module: &CompiledModule, place: usize) -> Result<(), Failure> {
-        let exports = module.exports().map(|exports| &exports.functions);
-        let export = exports.and_then(|exports| exports.get(place)).cloned();
-        let export = export.flatten();
-        let function = export.and_then(|export| self.export(&export));
-        let counters = module.function_counters(place);
-        match (self.calls.functions.get_mut(place), function) {
-            (Some(slot), Some(function)) => {
-                *slot = Some(Callable::new(function, counters, &self.counters));
-                Ok(())
-            }
-            _ => Err(Failure::Instantiate(
-                "a function that was checked at load is gone".into(),
-            )),
-        }
-    }
-
-    fn export<P: wasmtime::WasmParams, R: wasmtime::WasmResults>(
-        &mut self,
-        export: &wasmtime::ModuleExport,
-    ) -> Option<TypedFunc<P, R>> {
-        self.instance
-            .get_module_export(&mut self.store, export)?
-            .into_func()?
-            .typed(&self.store)
-            .ok()
-    }
-
-    /// Runs guest code under the watch, with enough native stack for all the stack that a guest may use.
-    #[inline]
-    fn run<R>(
-        &mut self,
-        module: &CompiledModule,
-        phase: Phase,
-        error_address: Option<u32>,
-        call: impl FnOnce(&mut Store<HostState>, &Calls) -> wasmtime::Result<R>,
-    ) -> Result<R, Failure> {
-        let Self {
-            watch,
-            store,
-            calls,
-            limits,
-            calls_host,
-            current,
-            admission,
-            ..
-        } = self;
-        if let Some(stop) = watch.is_over() {
-            // What it would have done nobody knows.
-            *admission = None;
-            return Err(Failure::stopped(stop, phase, limits));
-        }
-        // What was refused to an earlier call, which could do without, does not explain a failure of this one.
-        if store.data().refused.is_some() {
-            store.data_mut().refused = None;
-        }
-        if let Some(fuel) = limits.call_fuel_max {
-            // Fails only where the engine does not count fuel, which `EngineSettings` sees to.
-            let _ = store.set_fuel(fuel);
-        }
-        let stack_bytes = limits.stack_bytes_max + HOST_STACK_BYTES;
-        let started = if current.timed { clock().raw() } else { 0 };
-        watch.start(phase.timeout_ms(limits));
-        let result = stacker::maybe_grow(stack_bytes, stack_bytes * 2, || call(store, calls));
-        let stopped = watch.finish();
-        if current.timed {
-            current.guest += clock().raw().saturating_sub(started);
-        }
-        if let Some(fuel) = limits.call_fuel_max {
-            current.fuel += fuel.saturating_sub(store.get_fuel().unwrap_or(fuel));
-        }
-        if *calls_host && let Some(host) = &mut store.data_mut().host {
-            host.end();
-        }
-        match (stopped, result) {
-            (None, Ok(result)) => Ok(result),
-            (Some(stop), _) => {
-                let failure = Failure::stopped(stop, phase, &self.limits);
-                Err(self.fail(failure))
-            }
-            (None, Err(error)) => {
-                let failure = self.explain(module, error_address, &error);
-                Err(self.fail(failure))
-            }
-        }
-    }
-
     /// The manifest, whose [`Slice`] is at `address`.
     pub(crate) fn manifest_bytes(
         &mut self,
@@ -685,20 +513,4 @@ impl Drop for Instance {
     fn drop(&mut self) {
         self.conclude_well();
     }
-}
-
-/// Takes a sample of the guest that runs, or of the host function that it has called, if one is due. Whether it was.
-pub(crate) fn sample(
-    mut context: StoreContextMut<'_, HostState>,
-    host: Option<&'static str>,
-) -> bool {
-    let due = |sampler: &Sampler| sampler.is_due(host.is_some());
-    if !context.data().sampler.as_deref().is_some_and(due) {
-        return false;
-    }
-    let stack = WasmBacktrace::force_capture(&context);
-    if let Some(sampler) = &mut context.data_mut().sampler {
-        sampler.sample(stack.frames(), host);
-    }
-    true
 }

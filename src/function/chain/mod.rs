@@ -20,7 +20,7 @@ use datafusion::logical_expr::{
 };
 
 use super::fixed::{self, FixedColumns, Program, Ran, Source, Sources, Stopped};
-use super::frame::{Size, row_count};
+use super::frame::row_count;
 use super::{ScalarFunction, SqlFunction};
 use crate::instance::LayoutOf;
 use crate::plugin::{FunctionRef, Plugin};
@@ -109,22 +109,17 @@ impl Chain {
     }
 
     fn run_anew(&self, args: &[ColumnarValue], rows: usize) -> Option<Result<Ran, Stopped>> {
-        let as_many = |arg: &ColumnarValue| match arg {
-            ColumnarValue::Array(array) => array.len() == rows,
-            ColumnarValue::Scalar(_) => true,
-        };
-        if !in_scope() || !args.iter().all(as_many) {
+        if !in_scope() {
             return None;
         }
-        let columns = FixedColumns::of_values(self, args)?;
-        let Size { bytes, row_bytes } = columns.measure(self, rows);
+        let columns = FixedColumns::of_values(self, args, rows)?;
         let roomy = with_limits(self.plugin(), |limits| limits.memory_bytes_max / 4);
-        if row_bytes > roomy {
+        if columns.measure(self).row_bytes > roomy {
             return None;
         }
-        let rows = row_count(&self.steps[0].function, rows).ok()?;
+        row_count(&self.steps[0].function, rows).ok()?;
         Some(with_instance(self.plugin(), |instance| {
-            fixed::run(instance, self, &columns, rows, bytes)
+            fixed::run(instance, self, &columns)
         }))
     }
 

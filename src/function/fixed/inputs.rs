@@ -9,9 +9,13 @@ use super::Program;
 use super::scalar::Bytes;
 use crate::columns::{self, Arena};
 use crate::function::frame::{ARRAY_BYTES, FRAME_BYTES, STRUCT_ALIGN, Size, TABLE_BYTES};
+use crate::instance::{Input, Layout};
 
 /// The inputs of a program, if they all are such columns, or constants.
-pub(in crate::function) struct FixedColumns<'a>(SmallVec<[FixedColumn<'a>; 6]>);
+pub(in crate::function) struct FixedColumns<'a> {
+    rows: u32,
+    columns: SmallVec<[FixedColumn<'a>; 6]>,
+}
 
 /// One of them.
 pub(super) struct FixedColumn<'a> {
@@ -35,14 +39,16 @@ impl FixedBytes<'_> {
 }
 
 impl<'a> FixedColumns<'a> {
-    /// Arguments as DataFusion has them.
+    /// Arguments as DataFusion has them: columns of `rows` values.
     pub(in crate::function) fn of_values(
         program: &impl Program,
         values: &'a [ColumnarValue],
+        rows: usize,
     ) -> Option<Self> {
         let column = |(place, value): (usize, &'a ColumnarValue)| {
             let target = program.input_type(place)?;
             Some(match value {
+                ColumnarValue::Array(array) if array.len() != rows => return None,
                 ColumnarValue::Array(array) => FixedColumn {
                     bytes: FixedBytes::Column(columns::fixed_values(array.as_ref(), target)?),
                     constant: false,
@@ -56,13 +62,14 @@ impl<'a> FixedColumns<'a> {
             })
         };
         let columns: Option<_> = values.iter().enumerate().map(column).collect();
-        columns.map(Self)
+        Self::new(columns?, rows)
     }
 
-    /// Arguments that were prepared: columns, each of which may stand for all rows.
+    /// Arguments that were prepared: columns of `rows` values, and of one that stands for all rows.
     pub(in crate::function) fn of_columns(
         program: &impl Program,
         arguments: impl Iterator<Item = (&'a dyn Array, bool)>,
+        rows: usize,
     ) -> Option<Self> {
         let column = |(place, (array, constant)): (usize, (&'a dyn Array, bool))| {
             let target = program.input_type(place)?;
@@ -72,19 +79,65 @@ impl<'a> FixedColumns<'a> {
             })
         };
         let columns: Option<_> = arguments.enumerate().map(column).collect();
-        columns.map(Self)
+        Self::new(columns?, rows)
+    }
+
+    fn new(columns: SmallVec<[FixedColumn<'a>; 6]>, rows: usize) -> Option<Self> {
+        let rows = u32::try_from(rows).ok()?;
+        Some(Self { rows, columns })
+    }
+
+    pub(super) fn rows(&self) -> u32 {
+        self.rows
     }
 
     pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = &FixedColumn<'a>> {
-        self.0.iter()
+        self.columns.iter()
     }
 
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.columns.len()
+    }
+
+    /// Bytes of all of them.
+    pub(super) fn bytes(&self) -> usize {
+        self.iter()
+            .map(|column| column.bytes.as_slice().len())
+            .sum()
+    }
+
+    /// `rows` rows from `start` on.
+    pub(super) fn part<'b>(&'b self, start: usize, rows: usize) -> FixedColumns<'b> {
+        let part = |column: &'b FixedColumn<'a>| {
+            let bytes = column.bytes.as_slice();
+            let width = bytes.len() / self.rows as usize;
+            FixedColumn {
+                bytes: FixedBytes::Column(match column.constant {
+                    true => bytes,
+                    false => &bytes[start * width..(start + rows) * width],
+                }),
+                constant: column.constant,
+            }
+        };
+        FixedColumns {
+            rows: rows as u32,
+            columns: self.iter().map(part).collect(),
+        }
+    }
+
+    /// Whether a layout is one of such inputs.
+    pub(super) fn is_laid_out(&self, layout: &Layout) -> bool {
+        let same = |(input, column): (&Input, &FixedColumn<'_>)| {
+            input.constant == column.constant && input.values.bytes == column.bytes.as_slice().len()
+        };
+        layout.rows == self.rows
+            && layout.inputs.len() == self.len()
+            && layout.inputs.iter().zip(self.iter()).all(same)
     }
 
     /// How much the calls take.
-    pub(in crate::function) fn measure(&self, program: &impl Program, rows: usize) -> Size {
+    pub(in crate::function) fn measure(&self, program: &impl Program) -> Size {
+        let rows = self.rows as usize;
         let cost = |column: &FixedColumn<'_>| {
             Arena::cost(column.bytes.as_slice().len() as u64, BUFFER_ALIGN)
         };

@@ -12,19 +12,20 @@ use crate::error::Result;
 use crate::function::frame::{
     ARRAY_BYTES, Ended, FRAME_BYTES, STRUCT_ALIGN, TABLE_BYTES, bad_result,
 };
-use crate::instance::{Input, Instance, Layout, Prepared, Step, Values};
+use crate::instance::{Input, Instance, Layout, LayoutOf, Prepared, Step, Values};
 use crate::memory::GuestMemory;
 
-/// The layout of a program with these inputs, which takes `bytes` of the region.
+/// The layout of a program with these inputs.
 #[cold]
 pub(super) fn lay_out(
     instance: &mut Instance,
     program: &impl Program,
+    of: LayoutOf,
     columns: &FixedColumns<'_>,
-    rows: u32,
-    bytes: u64,
 ) -> Result<Box<Layout>, Ended> {
     let (function, _) = program.step(0);
+    let rows = columns.rows();
+    let bytes = columns.measure(program).bytes;
     let region = instance.region(function.plugin.module(), bytes)?;
     let result_bytes_max = instance.limits().result_bytes_max;
     let mut memory = instance.memory();
@@ -41,11 +42,12 @@ pub(super) fn lay_out(
         .map_err(|e| bad_result(function, e))?;
     let Place { inputs, steps, .. } = place;
     Ok(Box::new(Layout {
-        of: program.layout(),
+        of,
         rows,
         bytes: inputs.iter().map(|input| input.values.bytes as u64).sum(),
         inputs,
         steps,
+        strikes: 0,
     }))
 }
 

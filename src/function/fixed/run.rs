@@ -4,12 +4,11 @@ use datafusion::arrow::array::ArrayRef;
 use datafusion::logical_expr::ColumnarValue;
 
 use super::lay_out::lay_out;
-use super::scalar;
-use super::{FixedColumns, Program};
+use super::{FixedColumns, Program, scalar, tiles};
 use crate::columns;
 use crate::error::{Error, Result};
 use crate::function::frame::{self, Ended, bad_result};
-use crate::instance::{Failure, Instance, Layout, Step};
+use crate::instance::{Failure, Instance, Layout, LayoutOf, Step};
 use crate::memory::GuestMemory;
 
 /// What calls in a row have come to.
@@ -52,17 +51,22 @@ pub(in crate::function) fn repeat<P: Program>(
     args: &[ColumnarValue],
     rows: usize,
 ) -> Option<Result<Ran, Stopped>> {
-    let layout = instance.take_layout(program.layout())?;
-    let same = layout.rows as usize == rows && layout.inputs.len() == args.len();
-    let ran = if same {
-        begin(instance, program, 0);
-        let written = write(instance, program, args, &layout);
-        written.map(|()| run_layout(instance, program, &layout))
-    } else {
-        None
-    };
-    instance.keep_layout(layout);
-    ran
+    if let Some(layout) = instance.take_layout(program.layout()) {
+        let same = layout.rows as usize == rows && layout.inputs.len() == args.len();
+        let ran = if same {
+            begin(instance, program, 0);
+            let written = write_values(instance, program, args, &layout);
+            written.map(|()| run_layout(instance, program, &layout))
+        } else {
+            None
+        };
+        instance.keep_layout(layout);
+        if ran.is_some() {
+            return ran;
+        }
+    }
+    let ran = tiles::run_values(instance, program, args, rows)?;
+    Some(ran.map(Ran::Done))
 }
 
 /// Makes the calls.
@@ -70,13 +74,14 @@ pub(in crate::function) fn run<P: Program>(
     instance: &mut Instance,
     program: &P,
     columns: &FixedColumns<'_>,
-    rows: u32,
-    bytes: u64,
 ) -> Result<Ran, Stopped> {
+    if let Some(ran) = tiles::run_columns(instance, program, columns) {
+        return ran.map(Ran::Done);
+    }
     begin(instance, program, 0);
-    let layout = match prepare(instance, program, columns, rows, bytes) {
+    let layout = match prepare(instance, program, columns) {
         Ok(layout) => layout,
-        Err(ended) => return Err(stopped(instance, program, 0, rows, ended)),
+        Err(ended) => return Err(stopped(instance, program, 0, columns.rows(), ended)),
     };
     let ran = run_layout(instance, program, &layout);
     instance.keep_layout(layout);
@@ -88,27 +93,33 @@ fn prepare<P: Program>(
     instance: &mut Instance,
     program: &P,
     columns: &FixedColumns<'_>,
-    rows: u32,
-    bytes: u64,
 ) -> Result<Box<Layout>, Ended> {
-    let same = |layout: &Layout| {
-        layout.rows == rows
-            && layout.inputs.len() == columns.len()
-            && layout
-                .inputs
-                .iter()
-                .zip(columns.iter())
-                .all(|(input, column)| {
-                    input.constant == column.constant
-                        && input.values.bytes == column.bytes.as_slice().len()
-                })
-    };
-    let kept = instance.take_layout(program.layout());
-    let layout = match kept.filter(|layout| same(layout)) {
-        Some(layout) => layout,
-        None => lay_out(instance, program, columns, rows, bytes)?,
-    };
-    let mut memory = instance.memory();
+    let layout = layout_of(instance, program, program.layout(), columns)?;
+    write_columns(&mut instance.memory(), program, columns, &layout)?;
+    Ok(layout)
+}
+
+/// The layout of such inputs: the one that was kept, if it is, or a new one.
+pub(super) fn layout_of<P: Program>(
+    instance: &mut Instance,
+    program: &P,
+    of: LayoutOf,
+    columns: &FixedColumns<'_>,
+) -> Result<Box<Layout>, Ended> {
+    let kept = instance.take_layout(of);
+    match kept.filter(|layout| columns.is_laid_out(layout)) {
+        Some(layout) => Ok(layout),
+        None => lay_out(instance, program, of, columns),
+    }
+}
+
+/// Copies the inputs to where the layout has them.
+fn write_columns<P: Program>(
+    memory: &mut GuestMemory<'_>,
+    program: &P,
+    columns: &FixedColumns<'_>,
+    layout: &Layout,
+) -> Result<(), Ended> {
     for (column, input) in columns.iter().zip(&layout.inputs) {
         let values = column.bytes.as_slice();
         memory
@@ -116,12 +127,23 @@ fn prepare<P: Program>(
             .map_err(|e| bad_result(program.step(0).0, e.into()))?
             .copy_from_slice(values);
     }
-    Ok(layout)
+    Ok(())
+}
+
+/// Writes everything of the calls.
+pub(super) fn write<P: Program>(
+    memory: &mut GuestMemory<'_>,
+    program: &P,
+    columns: &FixedColumns<'_>,
+    layout: &Layout,
+) -> Result<(), Ended> {
+    write_columns(memory, program, columns, layout)?;
+    write_headers(memory, program, layout)
 }
 
 /// Copies the inputs to where the layout has them, if they all are as it needs them.
 #[inline]
-fn write<P: Program>(
+fn write_values<P: Program>(
     instance: &mut Instance,
     program: &P,
     args: &[ColumnarValue],
@@ -155,21 +177,21 @@ fn write<P: Program>(
 
 /// Begins to count a step's call.
 #[inline]
-fn begin(instance: &mut Instance, program: &impl Program, step: usize) {
+pub(super) fn begin(instance: &mut Instance, program: &impl Program, step: usize) {
     let (function, _) = program.step(step);
     instance.begin(function.plugin.module(), function.place);
 }
 
 /// Ends to count it.
 #[inline]
-fn end(instance: &mut Instance, program: &impl Program, step: usize, rows: u32) {
+pub(super) fn end(instance: &mut Instance, program: &impl Program, step: usize, rows: u32) {
     let (function, _) = program.step(step);
     instance.end(function.place, rows as usize);
 }
 
 /// Ends to count a step that has not gone well, and gives the instance up if the guest broke a promise in it.
 #[cold]
-fn stopped(
+pub(super) fn stopped(
     instance: &mut Instance,
     program: &impl Program,
     step: usize,
@@ -190,7 +212,7 @@ fn run_layout<P: Program>(
 ) -> Result<Ran, Stopped> {
     let rows = layout.rows;
     instance.count_in(layout.bytes);
-    if let Err(ended) = write_headers(instance, program, layout) {
+    if let Err(ended) = write_headers(&mut instance.memory(), program, layout) {
         return Err(stopped(instance, program, 0, rows, ended));
     }
     let last = layout.steps.len() - 1;
@@ -258,11 +280,10 @@ fn last_step<P: Program>(
 
 /// Writes everything of the calls but the inputs: also what is there from the call before, for the guest may have written over it.
 fn write_headers(
-    instance: &mut Instance,
+    memory: &mut GuestMemory<'_>,
     program: &impl Program,
     layout: &Layout,
 ) -> Result<(), Ended> {
-    let mut memory = instance.memory();
     for (place, step) in layout.steps.iter().enumerate() {
         memory
             .slice_mut("frame", step.frame, step.header.len(), 1)
@@ -284,7 +305,7 @@ fn call(
 
 /// The values of a result, if the guest has left its struct as it was: without NULLs, its values where there was room for them.
 #[inline]
-fn values<'m>(memory: &'m GuestMemory<'_>, step: &Step) -> Option<&'m [u8]> {
+pub(super) fn values<'m>(memory: &'m GuestMemory<'_>, step: &Step) -> Option<&'m [u8]> {
     let prepared = step.prepared.as_ref()?;
     let found = memory.slice("result", step.result, prepared.array.len(), 1);
     let address = memory.address_at("result's buffer addresses", prepared.table, 1);

@@ -1,0 +1,342 @@
+//! Large batches of numbers go through a guest in tiles: what comes out, and what is counted and limited, is as if they had gone whole.
+
+use std::sync::{Arc, LazyLock};
+
+use datafusion::arrow::array::{
+    Array, ArrayRef, AsArray, Date32Array, Float64Array, Int64Array, ListArray, RecordBatch,
+    StringArray,
+};
+use datafusion::arrow::compute::{concat_batches, max};
+use datafusion::arrow::datatypes::{Date32Type, Float64Type, Int64Type};
+use datafusion::datasource::MemTable;
+use datafusion::error::{DataFusionError, Result};
+use datafusion::prelude::{SessionConfig, SessionContext};
+use proptest::prelude::{ProptestConfig, Strategy, any, prop_assert_eq, prop_oneof, proptest};
+use tokio::runtime::Runtime;
+use wasmfusion::{Registry, RegistryOptions, SessionContextExt};
+use wasmfusion_sql_tests::{Guest, ROWS, built_plugins};
+
+/// Most rows of a batch: enough for many tiles of any size.
+const ROWS_MAX: usize = 20_000;
+/// Rows of a batch that goes in tiles if it is of 16 bytes a row.
+const BATCH: usize = 4_096;
+
+/// Loaded once for all cases.
+static TESTING: LazyLock<Registry> = LazyLock::new(|| {
+    let registry = Registry::default();
+    registry
+        .load_file(built_plugins().join("testing.wasm"))
+        .expect("it is built");
+    registry
+});
+
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
+
+/// A session with one table, `t`, whose batches are what the operators get.
+fn session(registry: &Registry, batches: Vec<RecordBatch>) -> SessionContext {
+    let config = SessionConfig::new()
+        .with_target_partitions(1)
+        .with_batch_size(2 * ROWS_MAX);
+    let ctx = SessionContext::new_with_config(config);
+    ctx.register_plugins(registry)
+        .expect("the functions are new");
+    let table = MemTable::try_new(batches[0].schema(), vec![batches]).expect("a table");
+    ctx.register_table("t", Arc::new(table))
+        .expect("the name is free");
+    ctx
+}
+
+fn answer(ctx: &SessionContext, sql: &str) -> Result<RecordBatch> {
+    RUNTIME.block_on(async {
+        let query = ctx.sql(sql).await?;
+        let schema = Arc::clone(query.schema().inner());
+        let batches = query.collect().await?;
+        concat_batches(&schema, &batches).map_err(DataFusionError::from)
+    })
+}
+
+/// Batches of one column, `x`, of numbers that rise from 0 on.
+fn rising(rows: &[usize]) -> Vec<RecordBatch> {
+    let mut next = 0;
+    let batch = |rows: &usize| {
+        let column: ArrayRef = Arc::new(Int64Array::from_iter_values(next..next + *rows as i64));
+        next += *rows as i64;
+        RecordBatch::try_from_iter([("x", column)]).expect("a batch")
+    };
+    rows.iter().map(batch).collect()
+}
+
+/// What `ask(x)` returns of batches of these lengths, in a session with these options.
+fn ask(guest: &Guest, rows: &[usize], options: RegistryOptions) -> Result<Int64Array> {
+    let registry = Registry::new(options);
+    registry
+        .load_bytes("guest", guest.text().as_bytes())
+        .expect("it can be loaded");
+    let name = guest.name();
+    let ctx = session(&registry, rising(rows));
+    let batch = answer(&ctx, &format!("SELECT {name}(x) FROM t"))?;
+    Ok(batch.column(0).as_primitive::<Int64Type>().clone())
+}
+
+/// Most rows that a guest has seen in a call.
+fn rows_seen(guest: &Guest, rows: &[usize]) -> i64 {
+    let seen = ask(guest, rows, RegistryOptions::default()).expect("it counts");
+    max(&seen).expect("there are rows")
+}
+
+/// A guest whose value is how many rows its call has.
+fn counting_rows() -> Guest {
+    Guest::new(
+        "rows_seen",
+        &[],
+        &format!("(i64.extend_i32_u (i32.load (i32.const {ROWS})))"),
+    )
+}
+
+#[test]
+fn large_batches_go_in_tiles_and_those_of_volatile_functions_whole() {
+    let guest = counting_rows();
+    assert_eq!(rows_seen(&guest, &[BATCH]), BATCH as i64);
+    let guest = guest.immutable();
+    let tile = rows_seen(&guest, &[BATCH, BATCH]);
+    assert!((64..=2_048).contains(&tile), "{tile} rows in a tile");
+    assert_eq!(rows_seen(&guest, &[1_000]), 1_000);
+}
+
+#[test]
+fn a_guest_that_takes_long_for_a_row_gets_its_batches_whole() {
+    let slow = Guest::new(
+        "slow",
+        &[],
+        &format!(
+            "(local $left i32) (local.set $left (i32.const 200))
+             (loop $again
+               (local.set $left (i32.sub (local.get $left) (i32.const 1)))
+               (br_if $again (local.get $left)))
+             (i64.extend_i32_u (i32.load (i32.const {ROWS})))"
+        ),
+    )
+    .immutable();
+    assert!(rows_seen(&slow, &[BATCH]) < BATCH as i64);
+    assert_eq!(rows_seen(&slow, &[BATCH; 5]), BATCH as i64);
+}
+
+#[test]
+fn a_guest_that_cannot_says_so_in_any_tile() {
+    // It has no message: the host was not asked for one.
+    let guest = |first: usize| {
+        let body = format!(
+            "(if (result i64) (i64.eq (local.get $x) (i64.const {first})) (then (i64.const -1)) (else (local.get $x)))"
+        );
+        Guest::new("picky", &[], &body).immutable()
+    };
+    for first in [0, 1_024, BATCH - 1, BATCH] {
+        let error = ask(&guest(first), &[BATCH, BATCH], RegistryOptions::default());
+        let message = error.expect_err("it refuses").to_string();
+        assert!(
+            message.contains("function picky (plugin picky)"),
+            "{message}"
+        );
+    }
+    let all = ask(
+        &guest(2 * BATCH),
+        &[BATCH, BATCH],
+        RegistryOptions::default(),
+    );
+    assert_eq!(all.expect("it refuses none").len(), 2 * BATCH);
+}
+
+#[test]
+fn a_trap_in_any_tile_ends_the_query() {
+    let guest = |place: usize| {
+        let body = format!(
+            "(if (i64.eq (local.get $x) (i64.const {place})) (then unreachable)) (local.get $x)"
+        );
+        Guest::new("trap", &[], &body).immutable()
+    };
+    for place in [0, 1_024, BATCH - 1] {
+        let error = ask(&guest(place), &[BATCH], RegistryOptions::default());
+        let message = error.expect_err("it traps").to_string();
+        assert!(message.contains("function trap (plugin trap)"), "{message}");
+        assert!(message.contains("unreachable"), "{message}");
+    }
+}
+
+#[test]
+fn the_tiles_of_a_batch_share_the_fuel_of_a_call() {
+    let guest = counting_rows().immutable();
+    let with_fuel = |rows: usize, fuel: u64| {
+        let mut options = RegistryOptions::default();
+        options.limits.call_fuel_max = Some(fuel);
+        ask(&guest, &[rows], options)
+    };
+    // Less than a tile has, so that it is one call.
+    let enough = (1..)
+        .map(|kilo| kilo << 10)
+        .find(|fuel| with_fuel(512, *fuel).is_ok());
+    let enough = enough.expect("some is enough");
+    let error = with_fuel(BATCH, 4 * enough).expect_err("eight times as much is burned");
+    assert!(error.to_string().contains("call_fuel_max"), "{error}");
+    assert!(with_fuel(BATCH, 32 * enough).is_ok());
+}
+
+#[test]
+fn the_tiles_of_a_batch_are_counted_as_one_call() {
+    let registry = Registry::default();
+    registry
+        .load_file(built_plugins().join("testing.wasm"))
+        .expect("it is built");
+    let ctx = session(&registry, rising(&[BATCH, 1_000]));
+    answer(&ctx, "SELECT add_one(x) FROM t").expect("it adds");
+    let usage = registry.usage();
+    let usage = usage
+        .iter()
+        .find(|usage| &*usage.function == "add_one")
+        .expect("it was called");
+    let rows = BATCH as u64 + 1_000;
+    assert_eq!((usage.counts.calls, usage.counts.rows), (2, rows));
+    assert_eq!(
+        (usage.counts.bytes_in, usage.counts.bytes_out),
+        (8 * rows, 8 * rows)
+    );
+    assert!(usage.counts.guest_ns > 0 && usage.counts.copy_ns > 0);
+}
+
+#[test]
+fn long_texts_and_lists_in_parts_are_the_same_rows_and_one_call() {
+    let registry = Registry::default();
+    registry
+        .load_file(built_plugins().join("testing.wasm"))
+        .expect("it is built");
+    let text = |row: usize| "grün ".repeat(row % 97);
+    let rows = || 0..9_001_usize;
+    let texts: StringArray = rows()
+        .map(|row| (row % 11 > 0).then(|| text(row)))
+        .collect();
+    let lists = ListArray::from_iter_primitive::<Int64Type, _, _>(
+        rows().map(|row| Some((0..row as i64 % 41).map(Some))),
+    );
+    let columns: [(&str, ArrayRef, bool); 2] = [
+        ("t", Arc::new(texts.clone()), true),
+        ("l", Arc::new(lists), true),
+    ];
+    let batch = RecordBatch::try_from_iter_with_nullable(columns).expect("a batch");
+    let ctx = session(&registry, vec![batch.slice(1, 9_000)]);
+    let ours = answer(
+        &ctx,
+        "SELECT same_text(t) same, repeat_text(t, 2) twice, sum_of_list(l) sum FROM t",
+    )
+    .expect("it has an answer");
+    let texts = texts.slice(1, 9_000);
+    assert_eq!(ours["same"].as_string::<i32>(), &texts);
+    let twice: StringArray = texts.iter().map(|t| Some(t?.repeat(2))).collect();
+    assert_eq!(ours["twice"].as_string::<i32>(), &twice);
+    let sums: Int64Array = rows()
+        .skip(1)
+        .map(|row| Some((0..row as i64 % 41).sum()))
+        .collect();
+    assert_eq!(ours["sum"].as_primitive::<Int64Type>(), &sums);
+    for usage in registry.usage() {
+        if ["same_text", "repeat_text", "sum_of_list"].contains(&&*usage.function) {
+            assert_eq!(usage.counts.calls, 1, "{}", usage.function);
+        }
+    }
+}
+
+/// A batch: the columns `i` (BIGINT), `x`, `y` (DOUBLE) and `d` (DATE), and how much of the front is cut off.
+#[derive(Clone, Debug)]
+struct Batch {
+    rows: usize,
+    skip: usize,
+    seed: i64,
+    /// One row of so many is NULL in `i`; none, if it is 0.
+    null_every: usize,
+}
+
+impl Batch {
+    fn arrow(&self) -> RecordBatch {
+        let values = || (0..self.rows as i64).map(|row| (row * 7 + self.seed) % 100_003);
+        let is_null = |row: usize| self.null_every > 0 && row % self.null_every == 0;
+        let ints = values()
+            .enumerate()
+            .map(|(row, i)| (!is_null(row)).then_some(i));
+        let columns: [(&str, ArrayRef); 4] = [
+            ("i", Arc::new(ints.collect::<Int64Array>())),
+            (
+                "x",
+                Arc::new(
+                    values()
+                        .map(|v| Some(v as f64 / 8.0))
+                        .collect::<Float64Array>(),
+                ),
+            ),
+            (
+                "y",
+                Arc::new(
+                    values()
+                        .map(|v| Some(v as f64 * 3.0))
+                        .collect::<Float64Array>(),
+                ),
+            ),
+            (
+                "d",
+                Arc::new(values().map(|v| Some(v as i32)).collect::<Date32Array>()),
+            ),
+        ];
+        let nullable = columns.map(|(name, column)| (name, column, true));
+        let batch = RecordBatch::try_from_iter_with_nullable(nullable).expect("a batch");
+        batch.slice(self.skip, self.rows - self.skip)
+    }
+}
+
+fn batches() -> impl Strategy<Value = Vec<Batch>> {
+    let rows = prop_oneof![
+        0..ROWS_MAX,
+        // Around the borders of tiles.
+        (1..20usize, 0..3usize).prop_map(|(tiles, more)| tiles * 1_024 + more - 1),
+    ];
+    let null_every = prop_oneof![3 => 0..1usize, 1 => 2..2_000usize];
+    let batch = (rows, 0..70usize, any::<i16>(), null_every);
+    let batch = batch.prop_map(|(rows, skip, seed, null_every)| Batch {
+        rows,
+        skip: skip.min(rows),
+        seed: i64::from(seed).abs(),
+        null_every,
+    });
+    proptest::collection::vec(batch, 1..4)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+
+    #[test]
+    fn batches_of_any_length_come_out_as_rust_computes_them(batches in batches()) {
+        let batches: Vec<RecordBatch> = batches.iter().map(Batch::arrow).collect();
+        let schema = batches[0].schema();
+        let all = concat_batches(&schema, &batches).expect("one schema");
+        let ctx = session(&TESTING, batches);
+        let ours = answer(
+            &ctx,
+            "SELECT add_one(i) one, add(x, y) sum, add(x, 0.5) half, next_day(d) day, \
+             null_if_odd(i) even, add_one(add_one(add_one(i))) three, add(add(x, y), y) twice FROM t",
+        )
+        .expect("it has an answer");
+
+        let i = all["i"].as_primitive::<Int64Type>();
+        let (x, y) = (all["x"].as_primitive::<Float64Type>(), all["y"].as_primitive::<Float64Type>());
+        let d = all["d"].as_primitive::<Date32Type>();
+        let ints = |name: &str| ours[name].as_primitive::<Int64Type>().clone();
+        let floats = |name: &str| ours[name].as_primitive::<Float64Type>().clone();
+        let sum = |more: f64, times: f64| -> Float64Array {
+            x.values().iter().zip(y.values()).map(|(x, y)| Some(x + y * times + more)).collect()
+        };
+        prop_assert_eq!(ours.num_rows(), all.num_rows());
+        prop_assert_eq!(ints("one"), i.unary::<_, Int64Type>(|i| i + 1));
+        prop_assert_eq!(ints("three"), i.unary::<_, Int64Type>(|i| i + 3));
+        prop_assert_eq!(ints("even"), i.iter().map(|i| i.filter(|i| i % 2 == 0)).collect::<Int64Array>());
+        prop_assert_eq!(floats("sum"), sum(0.0, 1.0));
+        prop_assert_eq!(floats("half"), sum(0.5, 0.0));
+        prop_assert_eq!(floats("twice"), sum(0.0, 2.0));
+        prop_assert_eq!(ours["day"].as_primitive::<Date32Type>().clone(), d.unary::<_, Date32Type>(|d| d + 1));
+    }
+}
