@@ -5,6 +5,7 @@
 
 mod figures;
 mod flights;
+pub mod guest;
 mod native;
 mod subject;
 pub mod suite;

@@ -2,8 +2,8 @@
 //!
 //! [`sql_function`] holds what functions of all kinds have in common; [`scalar`], [`aggregate`], [`window`] and [`table`] answer
 //! DataFusion's questions for their kind. [`signature`] decides which overload fits which arguments, [`bind`] asks the guest where the manifest leaves that to it.
-//! [`call`] prepares a batch for a scalar function ([`dictionary`]: once for each value; [`nulls`]: not for rows with NULL), and [`frame`] takes it into a guest and back; [`fixed`] does so for numbers, where every
-//! nanosecond counts, also for several functions in a [`chain`]. [`request`] does it for the other kinds, whose calls say what to do. [`observer`] is for events, which come without DataFusion.
+//! [`call`] prepares a batch for a scalar function ([`dictionary`]: once for each value; [`nulls`]: not for rows with NULL; [`parts`]: not all at once), and [`frame`] takes it into a guest and
+//! back; [`fixed`] does so for numbers, where every nanosecond counts, also for several functions in a [`chain`]. [`request`] does it for the other kinds, whose calls say what to do. [`observer`] is for events, which come without DataFusion.
 
 mod aggregate;
 mod bind;

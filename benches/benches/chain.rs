@@ -1,0 +1,234 @@
+//! What `f(g(h(x)))` costs over `f(x)`: functions of one plugin, whose results stay in the guest; the same called one by one; and native ones.
+
+use std::hint::black_box;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array};
+use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, Schema};
+use arrow::record_batch::RecordBatch;
+use criterion::{BenchmarkId, Criterion};
+use datafusion::datasource::MemTable;
+use datafusion::logical_expr::ScalarUDF;
+use datafusion::physical_expr::ScalarFunctionExpr;
+use datafusion::physical_plan::projection::ProjectionExec;
+use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr};
+use datafusion::prelude::SessionContext;
+use tokio::runtime::Runtime;
+use wasmfusion::{Registry, ScalarFunction, SessionContextExt, StreamScope};
+use wasmfusion_benches::{Figures, Runner, built_plugins, is_test, native, native_distance};
+
+/// The batch of the figures: DataFusion's own size.
+const BATCH: usize = 8_192;
+const ROWS: [usize; 2] = [64, BATCH];
+const STEPS: [usize; 2] = [1, 3];
+
+/// Name, plugin, function of it, the native one, and which of the columns goes through them.
+const FUNCTIONS: [(&str, &str, &str, &str, &str); 2] = [
+    // One addition a row: all else is the way in and out.
+    ("add_one", "testing", "add_one", "native_add_one", "i"),
+    // Some work a row.
+    ("distance", "geo", "great_circle_km", "native_distance", "d"),
+];
+
+fn main() {
+    Runner::new().run(measure, figures);
+}
+
+fn measure(c: &mut Criterion) {
+    let runtime = Runtime::new().expect("a runtime");
+    let registry = built_plugins(&["testing", "geo"]);
+    for rows in if is_test() { &ROWS[..1] } else { &ROWS[..] } {
+        let batch = batch(*rows);
+        let (chained, separate) = (chained(&registry, &batch), separate(&registry, &batch));
+        for (name, _, plugin, native, column) in FUNCTIONS {
+            let mut group = c.benchmark_group(format!("chain_{name}"));
+            for steps in STEPS {
+                let expression = |ctx, function| {
+                    runtime.block_on(Expression::new(ctx, &batch, function, column, steps))
+                };
+                let wasm = expression(&chained, plugin);
+                let separate = expression(&separate, plugin);
+                let native = expression(&chained, native);
+                assert!(!wasm.is_nested(), "{}", wasm.expression);
+                assert_eq!(separate.is_nested(), steps > 1, "{}", separate.expression);
+                let parameter = format!("{steps}x{rows}");
+                for (side, expression) in [("wasm", &wasm), ("separate", &separate)] {
+                    StreamScope::enter(&mut Some(Box::default()), || {
+                        assert_agree(&expression.evaluate(), &native.evaluate());
+                        group.bench_function(BenchmarkId::new(side, &parameter), |b| {
+                            b.iter(|| black_box(expression.evaluate()));
+                        });
+                    });
+                }
+                group.bench_function(BenchmarkId::new("native", &parameter), |b| {
+                    b.iter(|| black_box(native.evaluate()));
+                });
+            }
+            group.finish();
+        }
+    }
+}
+
+fn batch(rows: usize) -> RecordBatch {
+    let integers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..rows as i64));
+    let degrees = Float64Array::from_iter_values((0..rows).map(|row| (row % 90) as f64));
+    let schema = Schema::new(vec![
+        Field::new("i", DataType::Int64, false),
+        Field::new("d", DataType::Float64, false),
+    ]);
+    let columns = vec![integers, Arc::new(degrees)];
+    RecordBatch::try_new(Arc::new(schema), columns).expect("columns of one length")
+}
+
+/// A session as users have it, with the plan rule, and with the native functions.
+fn chained(registry: &Registry, batch: &RecordBatch) -> SessionContext {
+    let ctx = session(batch);
+    ctx.register_plugins(registry)
+        .expect("the functions are new");
+    ctx.register_udf(native_distance());
+    ctx.register_udf(native_add_one());
+    ctx
+}
+
+/// A session without the plan rule: each call is one for itself.
+fn separate(registry: &Registry, batch: &RecordBatch) -> SessionContext {
+    let ctx = session(batch);
+    for (_, plugin, function, ..) in FUNCTIONS {
+        let plugin = registry.plugin(plugin).expect("it is loaded");
+        let function = ScalarFunction::named(&plugin, function).expect("the plugin has it");
+        ctx.register_udf(ScalarUDF::from(function));
+    }
+    ctx
+}
+
+fn session(batch: &RecordBatch) -> SessionContext {
+    let ctx = SessionContext::new();
+    let table = MemTable::try_new(batch.schema(), vec![vec![batch.clone()]]);
+    ctx.register_table("t", Arc::new(table.expect("a table")))
+        .expect("the table is new");
+    ctx
+}
+
+/// An expression as DataFusion plans it, with the columns that it is planned for.
+struct Expression {
+    expression: Arc<dyn PhysicalExpr>,
+    batch: RecordBatch,
+}
+
+impl Expression {
+    /// The function applied so many times, `f(f(f(x)))`. A distance takes four arguments: three are the column.
+    async fn new(
+        ctx: &SessionContext,
+        batch: &RecordBatch,
+        function: &str,
+        column: &str,
+        steps: usize,
+    ) -> Self {
+        let mut sql = column.to_owned();
+        for _ in 0..steps {
+            sql = match column {
+                "d" => format!("{function}({sql}, d, d, d)"),
+                _ => format!("{function}({sql})"),
+            };
+        }
+        let query = ctx.sql(&format!("SELECT {sql} FROM t")).await;
+        let query = query.expect("it can be planned");
+        let plan = query.create_physical_plan().await;
+        let plan = plan.expect("it can be planned");
+        let projection = projection(&plan).expect("there is a projection");
+        // The table is read without the columns that nobody asks for.
+        let columns = projection.input().schema();
+        let columns = columns.fields().iter().map(|field| {
+            let column = batch.schema().index_of(field.name());
+            column.expect("a column of the table")
+        });
+        let columns: Vec<usize> = columns.collect();
+        Self {
+            expression: Arc::clone(&projection.expr()[0].expr),
+            batch: batch.project(&columns).expect("columns of the batch"),
+        }
+    }
+
+    fn evaluate(&self) -> ArrayRef {
+        let value = self.expression.evaluate(&self.batch);
+        let value = value.expect("it can be evaluated");
+        value
+            .into_array(self.batch.num_rows())
+            .expect("a column of the same length")
+    }
+
+    /// Whether calls are arguments of calls. Those of a chain are not.
+    fn is_nested(&self) -> bool {
+        let call = self.expression.downcast_ref::<ScalarFunctionExpr>();
+        let is_call =
+            |arg: &Arc<dyn PhysicalExpr>| arg.downcast_ref::<ScalarFunctionExpr>().is_some();
+        call.is_some_and(|call| call.args().iter().any(is_call))
+    }
+}
+
+fn projection(plan: &Arc<dyn ExecutionPlan>) -> Option<&ProjectionExec> {
+    plan.downcast_ref::<ProjectionExec>()
+        .or_else(|| plan.children().into_iter().find_map(projection))
+}
+
+/// That two columns are equal, floating-point numbers nearly so: sine and arc sine come from different libraries.
+fn assert_agree(ours: &ArrayRef, theirs: &ArrayRef) {
+    match (
+        ours.as_primitive_opt::<Float64Type>(),
+        theirs.as_primitive_opt::<Float64Type>(),
+    ) {
+        (Some(ours), Some(theirs)) => {
+            for (ours, theirs) in ours.values().iter().zip(theirs.values()) {
+                let close = (ours - theirs).abs() <= 1e-6 * theirs.abs().max(1.0);
+                assert!(close, "the plugin says {ours}, native code {theirs}");
+            }
+        }
+        _ => assert_eq!(ours, theirs, "the plugin and native code differ"),
+    }
+}
+
+fn native_add_one() -> ScalarUDF {
+    native(
+        "native_add_one",
+        vec![DataType::Int64],
+        DataType::Int64,
+        |columns| {
+            let values = columns[0].as_primitive::<Int64Type>().values();
+            let sums: Vec<i64> = values.iter().map(|value| value.wrapping_add(1)).collect();
+            Arc::new(Int64Array::new(sums.into(), None))
+        },
+    )
+}
+
+fn figures(figures: &Figures) {
+    for (name, ..) in FUNCTIONS {
+        let of = |side: &str, steps: usize| format!("chain_{name}/{side}/{steps}x{BATCH}");
+        let prefix = if name == "add_one" {
+            String::new()
+        } else {
+            format!("{name}_")
+        };
+        figures.ratio(
+            &format!("chain/{prefix}three_ratio"),
+            &of("wasm", 3),
+            &of("wasm", 1),
+        );
+        // What the same costs natively: three passes over a batch are more work than one.
+        figures.ratio(
+            &format!("chain/{prefix}native_three_ratio"),
+            &of("native", 3),
+            &of("native", 1),
+        );
+        // What it would cost if each result came out and went in again.
+        figures.ratio(
+            &format!("chain/{prefix}separate_ratio"),
+            &of("separate", 3),
+            &of("separate", 1),
+        );
+        figures.ratio(
+            &format!("chain/{prefix}over_native_ratio"),
+            &of("wasm", 3),
+            &of("native", 3),
+        );
+    }
+}

@@ -1,0 +1,206 @@
+//! Renders tables into the documents, between markers, and pictures beside them. A pure function of the record and of `figures.toml`.
+//!
+//! A marker stands alone on its line: `<!-- record:NAME -->`, and `<!-- /record:NAME -->` where its part ends. NAME is `rivals`, `machine`, `curves`, or
+//! what a figure has as its `table`.
+
+mod axis;
+mod numbers;
+mod pictures;
+mod tables;
+
+use std::path::Path;
+
+use crate::figures::Figures;
+use crate::record::Record;
+use crate::{Result, read, write};
+
+/// The documents that have markers.
+const README: &str = "README.md";
+const DOCS: &str = "docs/performance.md";
+
+/// What `--check` says is to be done.
+const COMMAND: &str = "cargo run --package wasmfusion-record -- render";
+
+/// A file and what is to be in it; nothing is for a picture whose curve is not measured.
+type Output = (String, Option<String>);
+
+/// Writes documents and pictures anew, or checks that they need not be.
+///
+/// # Errors
+///
+/// If a document lacks a marker, or a check finds a file that would change.
+pub fn run(root: &Path, check: bool) -> Result<()> {
+    let (figures, record) = (Figures::load(root)?, Record::load(root)?);
+    let mut outputs = pictures::all(&figures, &record)?;
+    for file in [README, DOCS] {
+        let text = read(&root.join(file))?;
+        outputs.push((
+            file.to_owned(),
+            Some(document(&text, file, &figures, &record)?),
+        ));
+    }
+    outputs.retain(|(file, text)| std::fs::read_to_string(root.join(file)).ok() != *text);
+    if check {
+        return checked(&outputs);
+    }
+    for (file, text) in outputs {
+        let path = root.join(&file);
+        match text {
+            Some(text) => write(&path, &text)?,
+            None => std::fs::remove_file(&path)
+                .map_err(|error| format!("{file} cannot be removed: {error}"))?,
+        }
+        println!("{file}");
+    }
+    Ok(())
+}
+
+/// An error, if there is anything to change.
+fn checked(outputs: &[Output]) -> Result<()> {
+    if outputs.is_empty() {
+        return Ok(());
+    }
+    let files: Vec<&str> = outputs.iter().map(|(file, _)| file.as_str()).collect();
+    Err(format!(
+        "not as the record and {} have it: {}; run `{COMMAND}` and commit what it writes",
+        crate::figures::FILE,
+        files.join(", ")
+    ))
+}
+
+/// A document with what lies between its markers made anew.
+fn document(text: &str, file: &str, figures: &Figures, record: &Record) -> Result<String> {
+    let mut out = String::with_capacity(text.len());
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        out.push_str(line);
+        out.push('\n');
+        let Some(name) = marker(line, "record:") else {
+            if let Some(name) = marker(line, "/record:") {
+                return Err(format!(
+                    "{file} has `<!-- /record:{name} -->` without `<!-- record:{name} -->` before it: add that"
+                ));
+            }
+            continue;
+        };
+        let Some(end) = lines
+            .find(|line| marker(line, "record:").is_some() || marker(line, "/record:").is_some())
+        else {
+            return Err(format!(
+                "{file} has no `<!-- /record:{name} -->`: add it where the part ends"
+            ));
+        };
+        if marker(end, "/record:") != Some(name) {
+            return Err(format!(
+                "{file} has no `<!-- /record:{name} -->` before `{}`: add it where the part ends",
+                end.trim()
+            ));
+        }
+        let part = part(name, file, figures, record)?;
+        out.push_str(&format!("\n{}\n\n{end}\n", part.trim_end()));
+    }
+    Ok(out)
+}
+
+/// The name in a marker, if the line is one.
+fn marker<'a>(line: &'a str, kind: &str) -> Option<&'a str> {
+    let inner = line.trim().strip_prefix("<!-- ")?.strip_suffix(" -->")?;
+    inner.strip_prefix(kind)
+}
+
+/// What stands between the markers of this name.
+fn part(name: &str, file: &str, figures: &Figures, record: &Record) -> Result<String> {
+    let readme = file == README;
+    match name {
+        "machine" => Ok(tables::machine(record)),
+        "rivals" => Ok(tables::rivals(figures, record, readme)),
+        "curves" => Ok(tables::curves(figures, record)),
+        table if figures.figures.iter().any(|figure| figure.table == table) => {
+            Ok(tables::figures(figures, record, table, readme))
+        }
+        _ => Err(format!(
+            "{file} has the marker `<!-- record:{name} -->`, but {} has no table {name:?}: mend one of them",
+            crate::figures::FILE
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIGURES: &str = "[[figure]]\nname = 'a/x_ns'\nwhat = 'a call'\nunit = 'ns'\ntable = 'targets'\nreadme = true\n";
+
+    fn rendered(text: &str) -> Result<String> {
+        let figures = Figures::parse(FIGURES).expect("it can be read");
+        document(text, README, &figures, &Record::default())
+    }
+
+    #[test]
+    fn what_is_between_markers_is_made_anew() {
+        let text = "# A\n<!-- record:targets -->\nold\n\n<!-- /record:targets -->\nB `<!-- record:x -->`\n";
+        let once = rendered(text).expect("it is rendered");
+        assert!(
+            once.starts_with("# A\n<!-- record:targets -->\n\n| "),
+            "{once}"
+        );
+        assert!(
+            once.ends_with(" |\n\n<!-- /record:targets -->\nB `<!-- record:x -->`\n"),
+            "{once}"
+        );
+        assert!(!once.contains("old"));
+        assert_eq!(rendered(&once).expect("it is rendered"), once);
+    }
+
+    #[test]
+    fn broken_markers_are_errors_that_name_the_file() {
+        for text in [
+            "<!-- record:targets -->\n",
+            "<!-- record:targets -->\n<!-- record:machine -->\n<!-- /record:machine -->\n",
+            "<!-- record:targets -->\n<!-- /record:machine -->\n",
+            "<!-- /record:targets -->\n",
+            "<!-- record:nothing -->\n<!-- /record:nothing -->\n",
+        ] {
+            let error = rendered(text).expect_err("it is refused");
+            assert!(
+                error.contains(README) && error.contains("record:"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_check_changes_nothing_and_names_files_and_command() {
+        let folder = tempfile::TempDir::new().expect("a folder");
+        let root = folder.path();
+        let readme = "<!-- record:targets -->\n<!-- /record:targets -->\n";
+        let figures = format!(
+            "{FIGURES}[[series]]\nname = 's'\nlabel = 'S'\ncolor = '#000000'\n\
+             [[curve]]\nname = 'a/c'\ntitle = 'C'\nx = 'x'\ny = 'y'\ntext = 'flat'\nseries = ['s']\n"
+        );
+        let record = r#"{"benches": {"a": {"command": "", "commit": "", "date": "", "figures": {}, "modified": false,
+            "machine": {"arch": "", "cores": 1, "cpu": "", "kernel": "", "memory_gib": 1, "rustc": ""},
+            "points": {"a/c": {"s": {"1": 2.0, "2": 3.0}}}}}}"#;
+        for (file, text) in [
+            (README, readme),
+            (DOCS, ""),
+            (crate::figures::FILE, &figures),
+            (crate::record::FILE, record),
+        ] {
+            write(&root.join(file), text).expect("it is written");
+        }
+        let error = run(root, true).expect_err("a table and a picture are missing");
+        for word in ["README.md", "docs/performance/a/c.svg", COMMAND] {
+            assert!(error.contains(word), "{error}");
+        }
+        assert!(!error.contains(DOCS), "{error}");
+        assert_eq!(read(&root.join(README)).expect("it is read"), readme);
+        run(root, false).expect("it is rendered");
+        run(root, true).expect("nothing is left to do");
+        // A curve that is not in the record any more has no picture.
+        write(&root.join(crate::record::FILE), r#"{"benches": {}}"#).expect("it is written");
+        run(root, false).expect("it is rendered");
+        assert!(!root.join("docs/performance/a/c.svg").exists());
+        run(root, true).expect("nothing is left to do");
+    }
+}
