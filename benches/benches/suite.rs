@@ -6,7 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::array::ArrayRef;
+use arrow::array::{ArrayRef, AsArray};
+use arrow::datatypes::Float64Type;
 use criterion::{BenchmarkId, Criterion, Throughput};
 use datafusion::prelude::SessionContext;
 use tokio::runtime::Runtime;
@@ -15,6 +16,8 @@ use wasmfusion_benches::suite::{Case, agree, native_function, natives};
 use wasmfusion_benches::{Figures, Runner, Subject, is_test, register_flights};
 
 const BATCH: usize = 8_192;
+/// The function that does least for the columns that it takes: what bounds it is the copies.
+const COPIED: &str = "net_price";
 
 /// Name, and SQL in which `{}` stands before the name of the suite's function.
 const QUERIES: [(&str, &str); 6] = [
@@ -56,6 +59,9 @@ fn measure(c: &mut Criterion) {
     for case in Case::all(BATCH) {
         compare(c, &plugin, case.name, "all", &case.columns);
         compare(c, &plugin, case.name, "nulls", &case.columns_with_nulls());
+        if case.name == COPIED {
+            copy(c, &case);
+        }
     }
 
     let runtime = Runtime::new().expect("a runtime");
@@ -100,6 +106,31 @@ fn compare(c: &mut Criterion, plugin: &Arc<Plugin>, name: &str, kind: &str, colu
         b.iter(|| black_box(native.call()))
     });
     group.finish();
+}
+
+/// Measures what no sandbox can do without that has a memory of its own: the arguments copied in, and the result out.
+fn copy(c: &mut Criterion, case: &Case) {
+    let bytes: Vec<&[u8]> = case.columns.iter().map(numbers).collect();
+    let mut inside: Vec<Vec<u8>> = bytes.iter().map(|bytes| bytes.to_vec()).collect();
+    let result = inside[0].clone();
+    c.benchmark_group("suite_all")
+        .bench_function(BenchmarkId::new(case.name, "copy"), |b| {
+            b.iter(|| {
+                for (inside, bytes) in inside.iter_mut().zip(&bytes) {
+                    black_box(inside.as_mut_slice()).copy_from_slice(bytes);
+                }
+                black_box(result.as_slice().to_vec())
+            });
+        });
+}
+
+/// The bytes of a column of numbers.
+fn numbers(column: &ArrayRef) -> &[u8] {
+    column
+        .as_primitive::<Float64Type>()
+        .values()
+        .inner()
+        .as_slice()
 }
 
 /// The flights in memory with the places of their airports, and all functions of both kinds.
@@ -166,6 +197,10 @@ fn figures(figures: &Figures) {
     }
     if let Some(mean) = geometric_mean(&null_ratios) {
         figures.print("suite/nulls_geomean_ratio", mean);
+    }
+    let median = |side: &str| figures.median_ns(&format!("suite_all/{COPIED}/{side}"));
+    if let (Some(copy), Some(native)) = (median("copy"), median("native")) {
+        figures.print("suite/worst_floor_ratio", (copy + native) / native);
     }
     for (name, _) in QUERIES {
         figures.ratio(

@@ -15,8 +15,6 @@ pub struct Guest {
 pub const DATA: usize = 4096;
 /// Where replies go: 4 KiB.
 pub const OUT: usize = 8192;
-/// Where the number of rows of the call is, an `i32`.
-pub const ROWS: usize = 12288;
 
 impl Guest {
     /// A guest whose function returns what `body` leaves, an `i64`. If that is negative, the call fails with the host's words.
@@ -53,11 +51,6 @@ impl Guest {
     pub fn capability(mut self, capability: &str) -> Self {
         self.capabilities.push(capability.to_owned());
         self
-    }
-
-    /// Its name, and that of its function.
-    pub fn name(&self) -> &str {
-        &self.name
     }
 
     /// What it asks for.
@@ -134,7 +127,6 @@ impl Guest {
   (func $body (param $x i64) (result i64) {body})
   (func (export "ask") (param $frame i32) (result i32)
     (local $row i32) (local $to i32) (local $from i32) (local $answer i64)
-    (i32.store (i32.const {ROWS}) (i32.load (local.get $frame)))
     (local.set $to (i32.load offset=4 (i32.load offset=40 (i32.load offset=12 (local.get $frame)))))
     (local.set $from (i32.load offset=4 (i32.load offset=40 (i32.load offset=8 (local.get $frame)))))
     (block $done

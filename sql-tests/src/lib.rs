@@ -13,7 +13,7 @@ mod session;
 
 pub use call::call;
 pub use engine::Engine;
-pub use guest::{DATA, Guest, OUT, ROWS};
+pub use guest::{DATA, Guest, OUT};
 pub use logged::Logged;
 pub use observers::{COUNT, Observing, SUM};
 pub use server::Server;

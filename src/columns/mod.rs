@@ -32,7 +32,7 @@ mod write;
 
 pub use arena::Arena;
 pub use error::ColumnError;
-pub use read::{ReadLimits, fixed_column, fixed_column_of, read};
+pub use read::{ReadLimits, fixed_column, read};
 pub use result::{lay_out_result, measure_result, rows_within, value_bytes};
 pub use schema::{SchemaLimits, measure_schema, read_schema, write_schema};
 pub(crate) use types::{can_be_taken, fits};

@@ -27,7 +27,7 @@ use arrow::array::{
     ArrayRef, BooleanArray, FixedSizeBinaryArray, NullArray, PrimitiveArray, downcast_primitive,
     new_empty_array,
 };
-use arrow::buffer::{BooleanBuffer, Buffer};
+use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::{ArrowNativeTypeOp, ArrowPrimitiveType, DataType, DecimalType, UnionMode};
 use wasmfusion_abi::ArrowArray;
 
@@ -85,24 +85,6 @@ pub fn fixed_column(bytes: &[u8], data_type: &DataType) -> Option<ArrayRef> {
         ($primitive:ty) => {
             (<$primitive>::DATA_TYPE == *data_type).then(|| -> ArrayRef {
                 let values = buffers::numbers(bytes);
-                Arc::new(PrimitiveArray::<$primitive>::new(values.into(), None))
-            })
-        };
-    }
-    downcast_primitive! {
-        data_type => (primitive),
-        _ => None,
-    }
-}
-
-/// As [`fixed_column`], of values that are the host's own already, with the alignment of arrow's buffers.
-pub fn fixed_column_of(values: Buffer, data_type: &DataType) -> Option<ArrayRef> {
-    if data_type.is_decimal() {
-        return None;
-    }
-    macro_rules! primitive {
-        ($primitive:ty) => {
-            (<$primitive>::DATA_TYPE == *data_type).then(|| -> ArrayRef {
                 Arc::new(PrimitiveArray::<$primitive>::new(values.into(), None))
             })
         };

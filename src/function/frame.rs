@@ -22,12 +22,6 @@ pub(super) const TABLE_BYTES: u32 = 8;
 /// Where in a frame the error is.
 const ERROR_OFFSET: u32 = std::mem::offset_of!(CallFrame, error) as u32;
 
-/// Where the error of a frame is.
-#[inline]
-pub(super) fn error_at(frame: u32) -> u32 {
-    frame + ERROR_OFFSET
-}
-
 /// How a call ended, before it is put into words.
 pub(super) enum Ended {
     Failed(Failure),
@@ -217,7 +211,7 @@ pub(super) fn call(
     frame_at: u32,
 ) -> Result<(), Ended> {
     let module = function.plugin.module();
-    let error_at = error_at(frame_at);
+    let error_at = frame_at + ERROR_OFFSET;
     match instance.call_function(module, function.place, frame_at, error_at)? {
         status::OK => Ok(()),
         status => Err(refused(instance, function, error_at, status).into()),
@@ -225,12 +219,7 @@ pub(super) fn call(
 }
 
 #[cold]
-pub(super) fn refused(
-    instance: &mut Instance,
-    function: &FunctionRef,
-    error_at: u32,
-    status: i32,
-) -> Error {
+fn refused(instance: &mut Instance, function: &FunctionRef, error_at: u32, status: i32) -> Error {
     let message = instance.message(function.plugin.module(), error_at);
     Error::Guest {
         function: function.id(),

@@ -1,12 +1,11 @@
 //! Calls into an instance, whichever of its exports they are for: under its watch, within its limits.
 
 use wasmfusion_abi::export;
-use wasmtime::{Memory, Store, StoreContextMut, TypedFunc, WasmBacktrace};
+use wasmtime::{Store, StoreContextMut, TypedFunc, WasmBacktrace};
 
 use super::meter::Callable;
 use super::{Failure, HostState, Instance, Phase};
 use crate::compiled::CompiledModule;
-use crate::memory::GuestMemory;
 use crate::observe::clock;
 use crate::profile::{Entry, Sampler};
 
@@ -35,27 +34,6 @@ impl Calls {
     }
 }
 
-/// An instance between the first and the last of several calls that are one for all who wait for it.
-pub(crate) struct Calling<'a> {
-    store: &'a mut Store<HostState>,
-    calls: &'a Calls,
-    memory: Memory,
-}
-
-impl Calling<'_> {
-    /// The guest's memory.
-    #[inline]
-    pub(crate) fn memory(&mut self) -> GuestMemory<'_> {
-        GuestMemory::new(self.memory.data_mut(&mut *self.store))
-    }
-
-    /// Calls the function at `place` in the manifest. What it returns is its status.
-    #[inline]
-    pub(crate) fn call(&mut self, place: usize, frame: u32) -> wasmtime::Result<i32> {
-        self.calls.call(self.store, place, frame)
-    }
-}
-
 impl Instance {
     /// Calls the function at `place` in the manifest with a frame whose error is at `error_address`.
     #[inline]
@@ -77,12 +55,9 @@ impl Instance {
         if self.observed.is_some() {
             return self.call_observed(module, place, frame, error_address);
         }
-        self.run(
-            module,
-            Phase::Call,
-            || Some(error_address),
-            |store, calls| calls.call(store, place, frame),
-        )
+        self.run(module, Phase::Call, Some(error_address), |store, calls| {
+            calls.call(store, place, frame)
+        })
     }
 
     /// Calls `wasmfusion_bind`.
@@ -155,32 +130,13 @@ impl Instance {
             .ok()
     }
 
-    /// Calls functions as `f` wants it, which are one call for all who wait for it: one deadline, one budget of fuel. They must have been
-    /// begun to be counted once, nobody watches the instance, and none of them calls the host. `error_address` says where the error is of
-    /// the one that is being called.
-    pub(crate) fn run_calls<R>(
-        &mut self,
-        module: &CompiledModule,
-        error_address: impl FnOnce() -> Option<u32>,
-        f: impl FnOnce(&mut Calling<'_>) -> wasmtime::Result<R>,
-    ) -> Result<R, Failure> {
-        let memory = self.memory;
-        self.run(module, Phase::Call, error_address, |store, calls| {
-            f(&mut Calling {
-                store,
-                calls,
-                memory,
-            })
-        })
-    }
-
     /// Runs guest code under the watch, with enough native stack for all the stack that a guest may use.
     #[inline]
     pub(super) fn run<R>(
         &mut self,
         module: &CompiledModule,
         phase: Phase,
-        error_address: impl FnOnce() -> Option<u32>,
+        error_address: Option<u32>,
         call: impl FnOnce(&mut Store<HostState>, &Calls) -> wasmtime::Result<R>,
     ) -> Result<R, Failure> {
         let Self {
@@ -227,7 +183,7 @@ impl Instance {
                 Err(self.fail(failure))
             }
             (None, Err(error)) => {
-                let failure = self.explain(module, error_address(), &error);
+                let failure = self.explain(module, error_address, &error);
                 Err(self.fail(failure))
             }
         }

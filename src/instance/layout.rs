@@ -17,8 +17,6 @@ pub(crate) struct Layout {
     pub(crate) bytes: u64,
     /// The calls.
     pub(crate) steps: SmallVec<[Step; 1]>,
-    /// Of a tile: how often in a row the guest has taken so long that tiles did not pay.
-    pub(crate) strikes: u8,
 }
 
 /// What a layout is of.
@@ -28,20 +26,6 @@ pub(crate) enum LayoutOf {
     Function(usize),
     /// A chain of functions, by its number in this process.
     Chain(u64),
-    /// A part of a batch, of a function.
-    FunctionTile(usize),
-    /// A part of a batch, of a chain.
-    ChainTile(u64),
-}
-
-impl LayoutOf {
-    /// That of the same calls with parts of batches, all of which have as many rows.
-    pub(crate) fn tile(self) -> Self {
-        match self {
-            Self::Function(place) | Self::FunctionTile(place) => Self::FunctionTile(place),
-            Self::Chain(number) | Self::ChainTile(number) => Self::ChainTile(number),
-        }
-    }
 }
 
 /// What is copied into the guest.

@@ -135,15 +135,6 @@ impl Instance {
         self.current.bytes_out += bytes;
     }
 
-    /// Says how long copying has taken and how long the guest, as the clock has it, where that is known better than by when the call was begun.
-    pub(crate) fn count_time(&mut self, copy: u64, guest: u64) {
-        let current = &mut self.current;
-        if current.timed {
-            current.started = clock().raw().saturating_sub(copy + guest);
-            current.guest = guest;
-        }
-    }
-
     /// Ends to count what [`Self::begin`] began.
     #[inline]
     pub(crate) fn end(&mut self, place: usize, rows: usize) {

@@ -22,7 +22,7 @@ use wasmfusion_abi::{BUFFER_ALIGN, Slice, export};
 use wasmtime::{Memory, PoolConcurrencyLimitError, Store, TypedFunc, UpdateDeadline};
 
 use call::Calls;
-pub(crate) use call::{Calling, sample};
+pub(crate) use call::sample;
 pub(crate) use failure::{Failure, Phase};
 pub(crate) use held::{Bound, Region};
 use layout::Layouts;

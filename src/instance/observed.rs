@@ -117,14 +117,14 @@ impl Instance {
         call: impl FnOnce(&mut wasmtime::Store<HostState>, &Calls) -> wasmtime::Result<R>,
     ) -> Result<R, Failure> {
         if self.observed.is_none() {
-            return self.run(module, phase, || error_address, call);
+            return self.run(module, phase, error_address, call);
         }
         if let Some(sampler) = &mut self.store.data_mut().sampler {
             sampler.begin(entry);
             // Ticks that came while the guest did not run are not for it.
             self.store.set_epoch_deadline(1);
         }
-        let result = self.run(module, phase, || error_address, call);
+        let result = self.run(module, phase, error_address, call);
         if let Some(sampler) = &mut self.store.data_mut().sampler {
             sampler.end();
         }

@@ -99,32 +99,6 @@ impl<'a> FixedColumns<'a> {
         self.columns.len()
     }
 
-    /// Bytes of all of them.
-    pub(super) fn bytes(&self) -> usize {
-        self.iter()
-            .map(|column| column.bytes.as_slice().len())
-            .sum()
-    }
-
-    /// `rows` rows from `start` on.
-    pub(super) fn part<'b>(&'b self, start: usize, rows: usize) -> FixedColumns<'b> {
-        let part = |column: &'b FixedColumn<'a>| {
-            let bytes = column.bytes.as_slice();
-            let width = bytes.len() / self.rows as usize;
-            FixedColumn {
-                bytes: FixedBytes::Column(match column.constant {
-                    true => bytes,
-                    false => &bytes[start * width..(start + rows) * width],
-                }),
-                constant: column.constant,
-            }
-        };
-        FixedColumns {
-            rows: rows as u32,
-            columns: self.iter().map(part).collect(),
-        }
-    }
-
     /// Whether a layout is one of such inputs.
     pub(super) fn is_laid_out(&self, layout: &Layout) -> bool {
         let same = |(input, column): (&Input, &FixedColumn<'_>)| {

@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::function::frame::{
     ARRAY_BYTES, Ended, FRAME_BYTES, STRUCT_ALIGN, TABLE_BYTES, bad_result,
 };
-use crate::instance::{Input, Instance, Layout, LayoutOf, Prepared, Step, Values};
+use crate::instance::{Input, Instance, Layout, Prepared, Step, Values};
 use crate::memory::GuestMemory;
 
 /// The layout of a program with these inputs.
@@ -20,7 +20,6 @@ use crate::memory::GuestMemory;
 pub(super) fn lay_out(
     instance: &mut Instance,
     program: &impl Program,
-    of: LayoutOf,
     columns: &FixedColumns<'_>,
 ) -> Result<Box<Layout>, Ended> {
     let (function, _) = program.step(0);
@@ -42,12 +41,11 @@ pub(super) fn lay_out(
         .map_err(|e| bad_result(function, e))?;
     let Place { inputs, steps, .. } = place;
     Ok(Box::new(Layout {
-        of,
+        of: program.layout(),
         rows,
         bytes: inputs.iter().map(|input| input.values.bytes as u64).sum(),
         inputs,
         steps,
-        strikes: 0,
     }))
 }
 

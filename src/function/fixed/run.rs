@@ -4,11 +4,11 @@ use datafusion::arrow::array::ArrayRef;
 use datafusion::logical_expr::ColumnarValue;
 
 use super::lay_out::lay_out;
-use super::{FixedColumns, Program, scalar, tiles};
+use super::{FixedColumns, Program, scalar};
 use crate::columns;
 use crate::error::{Error, Result};
 use crate::function::frame::{self, Ended, bad_result};
-use crate::instance::{Failure, Instance, Layout, LayoutOf, Step};
+use crate::instance::{Failure, Instance, Layout, Step};
 use crate::memory::GuestMemory;
 
 /// What calls in a row have come to.
@@ -51,22 +51,19 @@ pub(in crate::function) fn repeat<P: Program>(
     args: &[ColumnarValue],
     rows: usize,
 ) -> Option<Result<Ran, Stopped>> {
-    if let Some(layout) = instance.take_layout(program.layout()) {
-        let same = layout.rows as usize == rows && layout.inputs.len() == args.len();
-        let ran = if same {
-            begin(instance, program, 0);
-            let written = write_values(instance, program, args, &layout);
-            written.map(|()| run_layout(instance, program, &layout))
-        } else {
-            None
-        };
-        instance.keep_layout(layout);
-        if ran.is_some() {
-            return ran;
-        }
-    }
-    let ran = tiles::run_values(instance, program, args, rows)?;
-    Some(ran.map(Ran::Done))
+    let layout = instance.take_layout(program.layout())?;
+    let same = layout.rows as usize == rows && layout.inputs.len() == args.len();
+    let ran = if same {
+        begin(instance, program, 0);
+        let mut memory = instance.memory();
+        let written = write_values(&mut memory, program, args, &layout)
+            .map(|()| write_headers(&mut memory, program, &layout));
+        written.map(|written| run_layout(instance, program, &layout, written))
+    } else {
+        None
+    };
+    instance.keep_layout(layout);
+    ran
 }
 
 /// Makes the calls.
@@ -75,15 +72,13 @@ pub(in crate::function) fn run<P: Program>(
     program: &P,
     columns: &FixedColumns<'_>,
 ) -> Result<Ran, Stopped> {
-    if let Some(ran) = tiles::run_columns(instance, program, columns) {
-        return ran.map(Ran::Done);
-    }
     begin(instance, program, 0);
     let layout = match prepare(instance, program, columns) {
         Ok(layout) => layout,
         Err(ended) => return Err(stopped(instance, program, 0, columns.rows(), ended)),
     };
-    let ran = run_layout(instance, program, &layout);
+    let written = write_headers(&mut instance.memory(), program, &layout);
+    let ran = run_layout(instance, program, &layout, written);
     instance.keep_layout(layout);
     ran
 }
@@ -94,32 +89,12 @@ fn prepare<P: Program>(
     program: &P,
     columns: &FixedColumns<'_>,
 ) -> Result<Box<Layout>, Ended> {
-    let layout = layout_of(instance, program, program.layout(), columns)?;
-    write_columns(&mut instance.memory(), program, columns, &layout)?;
-    Ok(layout)
-}
-
-/// The layout of such inputs: the one that was kept, if it is, or a new one.
-pub(super) fn layout_of<P: Program>(
-    instance: &mut Instance,
-    program: &P,
-    of: LayoutOf,
-    columns: &FixedColumns<'_>,
-) -> Result<Box<Layout>, Ended> {
-    let kept = instance.take_layout(of);
-    match kept.filter(|layout| columns.is_laid_out(layout)) {
-        Some(layout) => Ok(layout),
-        None => lay_out(instance, program, of, columns),
-    }
-}
-
-/// Copies the inputs to where the layout has them.
-fn write_columns<P: Program>(
-    memory: &mut GuestMemory<'_>,
-    program: &P,
-    columns: &FixedColumns<'_>,
-    layout: &Layout,
-) -> Result<(), Ended> {
+    let kept = instance.take_layout(program.layout());
+    let layout = match kept.filter(|layout| columns.is_laid_out(layout)) {
+        Some(layout) => layout,
+        None => lay_out(instance, program, columns)?,
+    };
+    let mut memory = instance.memory();
     for (column, input) in columns.iter().zip(&layout.inputs) {
         let values = column.bytes.as_slice();
         memory
@@ -127,29 +102,17 @@ fn write_columns<P: Program>(
             .map_err(|e| bad_result(program.step(0).0, e.into()))?
             .copy_from_slice(values);
     }
-    Ok(())
-}
-
-/// Writes everything of the calls.
-pub(super) fn write<P: Program>(
-    memory: &mut GuestMemory<'_>,
-    program: &P,
-    columns: &FixedColumns<'_>,
-    layout: &Layout,
-) -> Result<(), Ended> {
-    write_columns(memory, program, columns, layout)?;
-    write_headers(memory, program, layout)
+    Ok(layout)
 }
 
 /// Copies the inputs to where the layout has them, if they all are as it needs them.
 #[inline]
 fn write_values<P: Program>(
-    instance: &mut Instance,
+    memory: &mut GuestMemory<'_>,
     program: &P,
     args: &[ColumnarValue],
     layout: &Layout,
 ) -> Option<()> {
-    let mut memory = instance.memory();
     for (place, (arg, input)) in args.iter().zip(&layout.inputs).enumerate() {
         let target = program.input_type(place)?;
         let mut write = |values: &[u8]| {
@@ -177,21 +140,21 @@ fn write_values<P: Program>(
 
 /// Begins to count a step's call.
 #[inline]
-pub(super) fn begin(instance: &mut Instance, program: &impl Program, step: usize) {
+fn begin(instance: &mut Instance, program: &impl Program, step: usize) {
     let (function, _) = program.step(step);
     instance.begin(function.plugin.module(), function.place);
 }
 
 /// Ends to count it.
 #[inline]
-pub(super) fn end(instance: &mut Instance, program: &impl Program, step: usize, rows: u32) {
+fn end(instance: &mut Instance, program: &impl Program, step: usize, rows: u32) {
     let (function, _) = program.step(step);
     instance.end(function.place, rows as usize);
 }
 
 /// Ends to count a step that has not gone well, and gives the instance up if the guest broke a promise in it.
 #[cold]
-pub(super) fn stopped(
+fn stopped(
     instance: &mut Instance,
     program: &impl Program,
     step: usize,
@@ -203,16 +166,17 @@ pub(super) fn stopped(
     Stopped { step, ended }
 }
 
-/// Makes the calls, whose inputs are in their places, and the first of which has begun to be counted.
+/// Makes the calls, whose inputs and headers are in their places if they could be `written`, and the first of which has begun to be counted.
 #[inline]
 fn run_layout<P: Program>(
     instance: &mut Instance,
     program: &P,
     layout: &Layout,
+    written: Result<(), Ended>,
 ) -> Result<Ran, Stopped> {
     let rows = layout.rows;
     instance.count_in(layout.bytes);
-    if let Err(ended) = write_headers(&mut instance.memory(), program, layout) {
+    if let Err(ended) = written {
         return Err(stopped(instance, program, 0, rows, ended));
     }
     let last = layout.steps.len() - 1;
@@ -305,7 +269,7 @@ fn call(
 
 /// The values of a result, if the guest has left its struct as it was: without NULLs, its values where there was room for them.
 #[inline]
-pub(super) fn values<'m>(memory: &'m GuestMemory<'_>, step: &Step) -> Option<&'m [u8]> {
+fn values<'m>(memory: &'m GuestMemory<'_>, step: &Step) -> Option<&'m [u8]> {
     let prepared = step.prepared.as_ref()?;
     let found = memory.slice("result", step.result, prepared.array.len(), 1);
     let address = memory.address_at("result's buffer addresses", prepared.table, 1);

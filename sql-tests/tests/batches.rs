@@ -1,24 +1,24 @@
-//! Large batches of numbers go through a guest in tiles: what comes out, and what is counted and limited, is as if they had gone whole.
+//! Batches of any length, also those that go through a guest in parts: what comes out, and what is counted, is as if each had gone whole.
 
 use std::sync::{Arc, LazyLock};
 
 use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, Date32Array, Float64Array, Int64Array, ListArray, RecordBatch,
+    ArrayRef, AsArray, Date32Array, Float64Array, Int64Array, ListArray, RecordBatch,
     StringArray,
 };
-use datafusion::arrow::compute::{concat_batches, max};
+use datafusion::arrow::compute::concat_batches;
 use datafusion::arrow::datatypes::{Date32Type, Float64Type, Int64Type};
 use datafusion::datasource::MemTable;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use proptest::prelude::{ProptestConfig, Strategy, any, prop_assert_eq, prop_oneof, proptest};
 use tokio::runtime::Runtime;
-use wasmfusion::{Registry, RegistryOptions, SessionContextExt};
-use wasmfusion_sql_tests::{Guest, ROWS, built_plugins};
+use wasmfusion::{Registry, SessionContextExt};
+use wasmfusion_sql_tests::built_plugins;
 
-/// Most rows of a batch: enough for many tiles of any size.
+/// Most rows of a batch.
 const ROWS_MAX: usize = 20_000;
-/// Rows of a batch that goes in tiles if it is of 16 bytes a row.
+/// Rows of a batch where any will do.
 const BATCH: usize = 4_096;
 
 /// Loaded once for all cases.
@@ -66,122 +66,8 @@ fn rising(rows: &[usize]) -> Vec<RecordBatch> {
     rows.iter().map(batch).collect()
 }
 
-/// What `ask(x)` returns of batches of these lengths, in a session with these options.
-fn ask(guest: &Guest, rows: &[usize], options: RegistryOptions) -> Result<Int64Array> {
-    let registry = Registry::new(options);
-    registry
-        .load_bytes("guest", guest.text().as_bytes())
-        .expect("it can be loaded");
-    let name = guest.name();
-    let ctx = session(&registry, rising(rows));
-    let batch = answer(&ctx, &format!("SELECT {name}(x) FROM t"))?;
-    Ok(batch.column(0).as_primitive::<Int64Type>().clone())
-}
-
-/// Most rows that a guest has seen in a call.
-fn rows_seen(guest: &Guest, rows: &[usize]) -> i64 {
-    let seen = ask(guest, rows, RegistryOptions::default()).expect("it counts");
-    max(&seen).expect("there are rows")
-}
-
-/// A guest whose value is how many rows its call has.
-fn counting_rows() -> Guest {
-    Guest::new(
-        "rows_seen",
-        &[],
-        &format!("(i64.extend_i32_u (i32.load (i32.const {ROWS})))"),
-    )
-}
-
 #[test]
-fn large_batches_go_in_tiles_and_those_of_volatile_functions_whole() {
-    let guest = counting_rows();
-    assert_eq!(rows_seen(&guest, &[BATCH]), BATCH as i64);
-    let guest = guest.immutable();
-    let tile = rows_seen(&guest, &[BATCH, BATCH]);
-    assert!((64..=2_048).contains(&tile), "{tile} rows in a tile");
-    assert_eq!(rows_seen(&guest, &[1_000]), 1_000);
-}
-
-#[test]
-fn a_guest_that_takes_long_for_a_row_gets_its_batches_whole() {
-    let slow = Guest::new(
-        "slow",
-        &[],
-        &format!(
-            "(local $left i32) (local.set $left (i32.const 200))
-             (loop $again
-               (local.set $left (i32.sub (local.get $left) (i32.const 1)))
-               (br_if $again (local.get $left)))
-             (i64.extend_i32_u (i32.load (i32.const {ROWS})))"
-        ),
-    )
-    .immutable();
-    assert!(rows_seen(&slow, &[BATCH]) < BATCH as i64);
-    assert_eq!(rows_seen(&slow, &[BATCH; 5]), BATCH as i64);
-}
-
-#[test]
-fn a_guest_that_cannot_says_so_in_any_tile() {
-    // It has no message: the host was not asked for one.
-    let guest = |first: usize| {
-        let body = format!(
-            "(if (result i64) (i64.eq (local.get $x) (i64.const {first})) (then (i64.const -1)) (else (local.get $x)))"
-        );
-        Guest::new("picky", &[], &body).immutable()
-    };
-    for first in [0, 1_024, BATCH - 1, BATCH] {
-        let error = ask(&guest(first), &[BATCH, BATCH], RegistryOptions::default());
-        let message = error.expect_err("it refuses").to_string();
-        assert!(
-            message.contains("function picky (plugin picky)"),
-            "{message}"
-        );
-    }
-    let all = ask(
-        &guest(2 * BATCH),
-        &[BATCH, BATCH],
-        RegistryOptions::default(),
-    );
-    assert_eq!(all.expect("it refuses none").len(), 2 * BATCH);
-}
-
-#[test]
-fn a_trap_in_any_tile_ends_the_query() {
-    let guest = |place: usize| {
-        let body = format!(
-            "(if (i64.eq (local.get $x) (i64.const {place})) (then unreachable)) (local.get $x)"
-        );
-        Guest::new("trap", &[], &body).immutable()
-    };
-    for place in [0, 1_024, BATCH - 1] {
-        let error = ask(&guest(place), &[BATCH], RegistryOptions::default());
-        let message = error.expect_err("it traps").to_string();
-        assert!(message.contains("function trap (plugin trap)"), "{message}");
-        assert!(message.contains("unreachable"), "{message}");
-    }
-}
-
-#[test]
-fn the_tiles_of_a_batch_share_the_fuel_of_a_call() {
-    let guest = counting_rows().immutable();
-    let with_fuel = |rows: usize, fuel: u64| {
-        let mut options = RegistryOptions::default();
-        options.limits.call_fuel_max = Some(fuel);
-        ask(&guest, &[rows], options)
-    };
-    // Less than a tile has, so that it is one call.
-    let enough = (1..)
-        .map(|kilo| kilo << 10)
-        .find(|fuel| with_fuel(512, *fuel).is_ok());
-    let enough = enough.expect("some is enough");
-    let error = with_fuel(BATCH, 4 * enough).expect_err("eight times as much is burned");
-    assert!(error.to_string().contains("call_fuel_max"), "{error}");
-    assert!(with_fuel(BATCH, 32 * enough).is_ok());
-}
-
-#[test]
-fn the_tiles_of_a_batch_are_counted_as_one_call() {
+fn a_batch_is_counted_as_one_call() {
     let registry = Registry::default();
     registry
         .load_file(built_plugins().join("testing.wasm"))
@@ -292,8 +178,8 @@ impl Batch {
 fn batches() -> impl Strategy<Value = Vec<Batch>> {
     let rows = prop_oneof![
         0..ROWS_MAX,
-        // Around the borders of tiles.
-        (1..20usize, 0..3usize).prop_map(|(tiles, more)| tiles * 1_024 + more - 1),
+        // Around powers of two.
+        (1..15u32, 0..3usize).prop_map(|(power, more)| (1 << power) + more - 1),
     ];
     let null_every = prop_oneof![3 => 0..1usize, 1 => 2..2_000usize];
     let batch = (rows, 0..70usize, any::<i16>(), null_every);
