@@ -25,7 +25,8 @@ impl Rival for Wasmfusion {
 
     fn load(module: &[u8], cache: Option<&Path>) -> Self {
         let mut options = RegistryOptions::default();
-        options.artifacts = cache.map(ArtifactOptions::new);
+        // A folder of its own making, which nobody else may write to.
+        options.artifacts = cache.map(|folder| ArtifactOptions::new(folder.join("artifacts")));
         let registry = Registry::new(options);
         Self {
             plugin: registry
