@@ -11,7 +11,7 @@ use criterion::{BenchmarkId, Criterion, Throughput};
 use datafusion::logical_expr::ScalarUDF;
 use wasmfusion::{ScalarFunction, StreamScope};
 use wasmfusion_benches::{
-    Figures, Runner, Subject, built_plugins, floats, native, native_add, native_distance,
+    Figures, Pairs, Runner, Subject, built_plugins, floats, native, native_add, native_distance,
     plugin_function, renamed,
 };
 
@@ -19,14 +19,20 @@ const ROWS: [usize; 6] = [0, 1, 64, 1_024, 8_192, 65_536];
 const BATCH: usize = 8_192;
 
 fn main() {
-    Runner::new().run(measure, figures);
+    let pairs = Pairs::default();
+    Runner::new().run(
+        |c| measure(c, &pairs),
+        |estimates| figures(estimates, &pairs),
+    );
 }
 
-fn measure(c: &mut Criterion) {
+fn measure(c: &mut Criterion, pairs: &Pairs) {
+    let mut compare = |name, rows, plugin: &ScalarUDF, native: &ScalarUDF, columns: &[ArrayRef]| {
+        compare(c, pairs, name, rows, plugin, native, columns);
+    };
     for rows in ROWS {
         let columns = [floats(rows, 0.5, 1.0), floats(rows, 2.5, 1.0)];
         compare(
-            c,
             "add_f64",
             rows,
             &plugin_function("testing", "add"),
@@ -37,7 +43,6 @@ fn measure(c: &mut Criterion) {
     for rows in ROWS {
         let columns: [ArrayRef; 1] = [Arc::new(Int64Array::from_iter_values(0..rows as i64))];
         compare(
-            c,
             "add_one",
             rows,
             &plugin_function("testing", "add_one"),
@@ -52,7 +57,6 @@ fn measure(c: &mut Criterion) {
         floats(BATCH, 179.0, -0.35),
     ];
     compare(
-        c,
         "distance",
         BATCH,
         &plugin_function("geo", "great_circle_km"),
@@ -65,7 +69,6 @@ fn measure(c: &mut Criterion) {
         ))
     };
     compare(
-        c,
         "levenshtein",
         BATCH,
         &plugin_function("text", "edit_distance"),
@@ -84,6 +87,7 @@ fn measure(c: &mut Criterion) {
 /// Measures a plugin's function, inside a stream's scope, and the native one.
 fn compare(
     c: &mut Criterion,
+    pairs: &Pairs,
     name: &str,
     rows: usize,
     plugin: &ScalarUDF,
@@ -106,6 +110,12 @@ fn compare(
         b.iter(|| black_box(native.call()))
     });
     group.finish();
+    let mut scope = Some(Box::default());
+    pairs.measure(
+        &format!("{name}/{rows}"),
+        |calls| StreamScope::enter(&mut scope, || wasm.calls(calls)),
+        |calls| native.calls(calls),
+    );
 }
 
 /// Whether two columns are equal, floating-point numbers to twelve digits: sine and arc sine come from different libraries.
@@ -224,12 +234,9 @@ fn hundred_plugins_ratio() -> f64 {
     median_of(101, || time(&mut hundred, &among) / time(&mut one, &alone))
 }
 
-fn figures(figures: &Figures) {
-    if let (Some(wasm), Some(native)) = (
-        figures.median_ns("add_f64/wasm/1"),
-        figures.median_ns("add_f64/native/1"),
-    ) {
-        figures.print("call_overhead/fixed_ns", wasm - native);
+fn figures(figures: &Figures, pairs: &Pairs) {
+    if let Some(pair) = pairs.get("add_f64/1") {
+        figures.print("call_overhead/fixed_ns", pair.difference_ns);
     }
     let points = |side: &str| {
         ROWS[1..]
@@ -243,21 +250,15 @@ fn figures(figures: &Figures) {
         figures.print("call_overhead/fit_fixed_ns", wasm.0 - native.0);
         figures.print("call_overhead/fit_row_ns", wasm.1 - native.1);
     }
-    figures.ratio(
-        "call_overhead/add_ratio",
-        "add_one/wasm/8192",
-        "add_one/native/8192",
-    );
-    figures.ratio(
-        "call_overhead/distance_ratio",
-        "distance/wasm/8192",
-        "distance/native/8192",
-    );
-    figures.ratio(
-        "call_overhead/levenshtein_ratio",
-        "levenshtein/wasm/8192",
-        "levenshtein/native/8192",
-    );
+    for (figure, name) in [
+        ("call_overhead/add_ratio", "add_one/8192"),
+        ("call_overhead/distance_ratio", "distance/8192"),
+        ("call_overhead/levenshtein_ratio", "levenshtein/8192"),
+    ] {
+        if let Some(pair) = pairs.get(name) {
+            figures.print(figure, pair.ratio);
+        }
+    }
     if let Some(outside) = figures.median_ns("outside_a_stream") {
         figures.print("call_overhead/outside_a_stream_ns", outside);
     }

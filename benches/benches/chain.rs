@@ -1,5 +1,6 @@
 //! What `f(g(h(x)))` costs over `f(x)`: functions of one plugin, whose results stay in the guest; the same called one by one; and native ones.
 
+use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr};
 use datafusion::prelude::SessionContext;
 use tokio::runtime::Runtime;
 use wasmfusion::{Registry, ScalarFunction, SessionContextExt, StreamScope};
-use wasmfusion_benches::{Figures, Runner, built_plugins, is_test, native, native_distance};
+use wasmfusion_benches::{Figures, Pairs, Runner, built_plugins, is_test, native, native_distance};
 
 /// The batch of the figures: DataFusion's own size.
 const BATCH: usize = 8_192;
@@ -31,10 +32,14 @@ const FUNCTIONS: [(&str, &str, &str, &str, &str); 2] = [
 ];
 
 fn main() {
-    Runner::new().run(measure, figures);
+    let pairs = Pairs::default();
+    Runner::new().run(
+        |c| measure(c, &pairs),
+        |estimates| figures(estimates, &pairs),
+    );
 }
 
-fn measure(c: &mut Criterion) {
+fn measure(c: &mut Criterion, pairs: &Pairs) {
     let runtime = Runtime::new().expect("a runtime");
     let registry = built_plugins(&["testing", "geo"]);
     for rows in if is_test() { &ROWS[..1] } else { &ROWS[..] } {
@@ -42,6 +47,7 @@ fn measure(c: &mut Criterion) {
         let (chained, separate) = (chained(&registry, &batch), separate(&registry, &batch));
         for (name, _, plugin, native, column) in FUNCTIONS {
             let mut group = c.benchmark_group(format!("chain_{name}"));
+            let mut expressions = BTreeMap::new();
             for steps in STEPS {
                 let expression = |ctx, function| {
                     runtime.block_on(Expression::new(ctx, &batch, function, column, steps))
@@ -63,9 +69,40 @@ fn measure(c: &mut Criterion) {
                 group.bench_function(BenchmarkId::new("native", &parameter), |b| {
                     b.iter(|| black_box(native.evaluate()));
                 });
+                let sides = [("wasm", wasm), ("separate", separate), ("native", native)];
+                let sides = sides.map(|(side, expression)| ((side, steps), expression));
+                expressions.extend(sides);
             }
             group.finish();
+            if *rows == BATCH {
+                pair(pairs, name, &expressions);
+            }
         }
+    }
+}
+
+/// Measures the expressions in pairs, by side and number of steps.
+fn pair(pairs: &Pairs, name: &str, expressions: &BTreeMap<(&str, usize), Expression>) {
+    for (figure, ours, theirs) in [
+        ("three", ("wasm", 3), ("wasm", 1)),
+        // What the same costs natively: three passes over a batch are more work than one.
+        ("native_three", ("native", 3), ("native", 1)),
+        // What it would cost if each result came out and went in again.
+        ("separate", ("separate", 3), ("separate", 1)),
+        ("over_native", ("wasm", 3), ("native", 3)),
+    ] {
+        let side = |side| {
+            let mut scope = Some(Box::default());
+            let expression = &expressions[&side];
+            move |calls| {
+                StreamScope::enter(&mut scope, || {
+                    for _ in 0..calls {
+                        black_box(expression.evaluate());
+                    }
+                });
+            }
+        };
+        pairs.measure(&format!("{name}/{figure}"), side(ours), side(theirs));
     }
 }
 
@@ -200,35 +237,16 @@ fn native_add_one() -> ScalarUDF {
     )
 }
 
-fn figures(figures: &Figures) {
+fn figures(figures: &Figures, pairs: &Pairs) {
     for (name, ..) in FUNCTIONS {
-        let of = |side: &str, steps: usize| format!("chain_{name}/{side}/{steps}x{BATCH}");
-        let prefix = if name == "add_one" {
-            String::new()
-        } else {
-            format!("{name}_")
+        let prefix = match name {
+            "add_one" => String::new(),
+            _ => format!("{name}_"),
         };
-        figures.ratio(
-            &format!("chain/{prefix}three_ratio"),
-            &of("wasm", 3),
-            &of("wasm", 1),
-        );
-        // What the same costs natively: three passes over a batch are more work than one.
-        figures.ratio(
-            &format!("chain/{prefix}native_three_ratio"),
-            &of("native", 3),
-            &of("native", 1),
-        );
-        // What it would cost if each result came out and went in again.
-        figures.ratio(
-            &format!("chain/{prefix}separate_ratio"),
-            &of("separate", 3),
-            &of("separate", 1),
-        );
-        figures.ratio(
-            &format!("chain/{prefix}over_native_ratio"),
-            &of("wasm", 3),
-            &of("native", 3),
-        );
+        for figure in ["three", "native_three", "separate", "over_native"] {
+            if let Some(pair) = pairs.get(&format!("{name}/{figure}")) {
+                figures.print(&format!("chain/{prefix}{figure}_ratio"), pair.ratio);
+            }
+        }
     }
 }

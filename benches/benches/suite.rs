@@ -13,7 +13,7 @@ use datafusion::prelude::SessionContext;
 use tokio::runtime::Runtime;
 use wasmfusion::{Plugin, Registry, ScalarFunction, SessionContextExt, StreamScope};
 use wasmfusion_benches::suite::{Case, agree, native_function, natives};
-use wasmfusion_benches::{Figures, Runner, Subject, is_test, register_flights};
+use wasmfusion_benches::{Figures, Pair, Pairs, Runner, Subject, is_test, register_flights};
 
 const BATCH: usize = 8_192;
 /// The function that does least for the columns that it takes: what bounds it is the copies.
@@ -48,19 +48,26 @@ const QUERIES: [(&str, &str); 6] = [
 ];
 
 fn main() {
-    Runner::new().run(measure, figures);
+    let pairs = Pairs::default();
+    Runner::new().run(
+        |c| measure(c, &pairs),
+        |estimates| figures(estimates, &pairs),
+    );
 }
 
-fn measure(c: &mut Criterion) {
+fn measure(c: &mut Criterion, pairs: &Pairs) {
     let registry = Registry::default();
     let plugin = registry
         .load_file(Path::new(env!("CARGO_MANIFEST_DIR")).join("suite/suite.wasm"))
         .expect("the suite loads");
     for case in Case::all(BATCH) {
-        compare(c, &plugin, case.name, "all", &case.columns);
-        compare(c, &plugin, case.name, "nulls", &case.columns_with_nulls());
+        let mut compare = |kind, columns: &[ArrayRef]| {
+            compare(c, pairs, &plugin, case.name, kind, columns);
+        };
+        compare("all", &case.columns);
+        compare("nulls", &case.columns_with_nulls());
         if case.name == COPIED {
-            copy(c, &case);
+            copy(pairs, &case);
         }
     }
 
@@ -87,7 +94,14 @@ fn measure(c: &mut Criterion) {
 }
 
 /// Measures a function of the suite on these columns, inside a stream's scope and natively.
-fn compare(c: &mut Criterion, plugin: &Arc<Plugin>, name: &str, kind: &str, columns: &[ArrayRef]) {
+fn compare(
+    c: &mut Criterion,
+    pairs: &Pairs,
+    plugin: &Arc<Plugin>,
+    name: &str,
+    kind: &str,
+    columns: &[ArrayRef],
+) {
     let udf = ScalarFunction::named(plugin, name).expect("the plugin has the function");
     let wasm = Subject::new(&udf.into(), columns);
     let native = Subject::new(&native_function(name), columns);
@@ -106,22 +120,30 @@ fn compare(c: &mut Criterion, plugin: &Arc<Plugin>, name: &str, kind: &str, colu
         b.iter(|| black_box(native.call()))
     });
     group.finish();
+    let mut scope = Some(Box::default());
+    pairs.measure(
+        &format!("{kind}/{name}"),
+        |calls| StreamScope::enter(&mut scope, || wasm.calls(calls)),
+        |calls| native.calls(calls),
+    );
 }
 
-/// Measures what no sandbox can do without that has a memory of its own: the arguments copied in, and the result out.
-fn copy(c: &mut Criterion, case: &Case) {
+/// Measures what no sandbox can do without that has a memory of its own: the native function, with its arguments copied in and the result out.
+fn copy(pairs: &Pairs, case: &Case) {
+    let native = Subject::new(&native_function(case.name), &case.columns);
     let bytes: Vec<&[u8]> = case.columns.iter().map(numbers).collect();
     let mut inside: Vec<Vec<u8>> = bytes.iter().map(|bytes| bytes.to_vec()).collect();
     let result = inside[0].clone();
-    c.benchmark_group("suite_all")
-        .bench_function(BenchmarkId::new(case.name, "copy"), |b| {
-            b.iter(|| {
-                for (inside, bytes) in inside.iter_mut().zip(&bytes) {
-                    black_box(inside.as_mut_slice()).copy_from_slice(bytes);
-                }
-                black_box(result.as_slice().to_vec())
-            });
-        });
+    let copies = |calls| {
+        for _ in 0..calls {
+            for (inside, bytes) in inside.iter_mut().zip(&bytes) {
+                black_box(inside.as_mut_slice()).copy_from_slice(bytes);
+            }
+            black_box(native.call());
+            black_box(result.as_slice().to_vec());
+        }
+    };
+    pairs.measure("floor", copies, |calls| native.calls(calls));
 }
 
 /// The bytes of a column of numbers.
@@ -164,12 +186,10 @@ async fn session(registry: &Registry) -> SessionContext {
     ctx
 }
 
-fn figures(figures: &Figures) {
+fn figures(figures: &Figures, pairs: &Pairs) {
     let (mut ratios, mut null_ratios) = (Vec::new(), Vec::new());
     for case in Case::all(0) {
         let name = case.name;
-        let median =
-            |kind: &str, side: &str| figures.median_ns(&format!("suite_{kind}/{name}/{side}"));
         for (kind, figure, ratios) in [
             ("all", format!("suite/{name}_ratio"), &mut ratios),
             (
@@ -178,16 +198,17 @@ fn figures(figures: &Figures) {
                 &mut null_ratios,
             ),
         ] {
-            let (Some(wasm), Some(native)) = (median(kind, "wasm"), median(kind, "native")) else {
+            let Some(Pair { ratio, .. }) = pairs.get(&format!("{kind}/{name}")) else {
                 continue;
             };
-            figures.print(&figure, wasm / native);
-            if kind == "all" {
-                println!("point suite/wasm {name} {BATCH} {wasm:.0}");
-                println!("point suite/native {name} {BATCH} {native:.0}");
-            }
+            figures.print(&figure, ratio);
             if case.counts() {
-                ratios.push(wasm / native);
+                ratios.push(ratio);
+            }
+        }
+        for side in ["wasm", "native"] {
+            if let Some(ns) = figures.median_ns(&format!("suite_all/{name}/{side}")) {
+                println!("point suite/{side} {name} {BATCH} {ns:.0}");
             }
         }
     }
@@ -198,9 +219,8 @@ fn figures(figures: &Figures) {
     if let Some(mean) = geometric_mean(&null_ratios) {
         figures.print("suite/nulls_geomean_ratio", mean);
     }
-    let median = |side: &str| figures.median_ns(&format!("suite_all/{COPIED}/{side}"));
-    if let (Some(copy), Some(native)) = (median("copy"), median("native")) {
-        figures.print("suite/worst_floor_ratio", (copy + native) / native);
+    if let Some(Pair { ratio, .. }) = pairs.get("floor") {
+        figures.print("suite/worst_floor_ratio", ratio);
     }
     for (name, _) in QUERIES {
         figures.ratio(

@@ -1,6 +1,7 @@
 //! Functions that are measured: one of a plugin, and the same natively, both as DataFusion calls them.
 
 use std::fs;
+use std::hint::black_box;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -58,6 +59,17 @@ impl Subject {
     /// If the call fails.
     pub fn call(&self) -> ColumnarValue {
         self.try_call().expect("the call succeeds")
+    }
+
+    /// So many calls, one after the other.
+    ///
+    /// # Panics
+    ///
+    /// If one fails.
+    pub fn calls(&self, calls: u32) {
+        for _ in 0..calls {
+            black_box(self.call());
+        }
     }
 
     /// As [`Self::call`], where it may fail.

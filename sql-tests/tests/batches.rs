@@ -141,7 +141,7 @@ struct Batch {
 impl Batch {
     fn arrow(&self) -> RecordBatch {
         let values = || (0..self.rows as i64).map(|row| (row * 7 + self.seed) % 100_003);
-        let is_null = |row: usize| self.null_every > 0 && row % self.null_every == 0;
+        let is_null = |row: usize| self.null_every > 0 && row.is_multiple_of(self.null_every);
         let ints = values()
             .enumerate()
             .map(|(row, i)| (!is_null(row)).then_some(i));
