@@ -12,6 +12,7 @@ use serde::Deserialize;
 use tempfile::TempDir;
 use toml_edit::{DocumentMut, Item, Table, value};
 
+use crate::run::command;
 use crate::{Result, read, write};
 
 /// The bounds, and cargo's settings for the program.
@@ -73,7 +74,7 @@ pub fn run(root: &Path, program: Option<PathBuf>, update: bool) -> Result<()> {
 /// Builds the program, and finds it in cargo's messages.
 fn build(root: &Path) -> Result<PathBuf> {
     // With `--workspace`, libraries have the features that CI has built them with before.
-    let output = Command::new("cargo")
+    let output = command("cargo")
         .args([
             "build",
             "--workspace",

@@ -95,7 +95,7 @@ fn measure(root: &Path, bench: &Bench, args: &[String]) -> Result<Entry> {
     eprintln!("record: {}", entry.command);
     let failed = |why: String| format!("{} failed ({}): {why}", bench.name, words.join(" "));
     let began = Instant::now();
-    let mut child = Command::new(program)
+    let mut child = command(program)
         .args(arguments)
         .current_dir(root)
         .stdin(Stdio::null())
@@ -199,6 +199,19 @@ fn output(root: &Path, program: &str, args: &[&str]) -> Result<String> {
         return Err(failed(&String::from_utf8_lossy(&output.stderr).trim()));
     }
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// A command without the variables that `cargo run` has set for this program: build scripts look at some of them, and would have libraries
+/// built once more.
+pub fn command(program: &str) -> Command {
+    let mut command = Command::new(program);
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&name);
+        }
+    }
+    command
 }
 
 #[cfg(test)]
