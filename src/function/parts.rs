@@ -1,5 +1,5 @@
 //! Batches that go in parts: those that are too large for the guest's memory, and those of texts, lists and the like that are too large for the
-//! processor's second cache, in which the guest should find its arguments. (Numbers win nothing by that: copying them is all that takes time.)
+//! processor's second cache, in which the guest should find its arguments. (Numbers go whole as long as there is room for them.)
 
 use std::borrow::Cow;
 
