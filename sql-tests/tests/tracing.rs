@@ -194,7 +194,8 @@ async fn calls_are_below_their_operators() {
         assert_eq!(answer(ctx, DISTANCES).await.lines().count(), 1_004);
         // The query's tasks may end a moment after its last row came.
         for _ in 0..100 {
-            if named("wasm_stream").iter().all(|span| span.closed) {
+            let open = |name| named(name).iter().any(|span| !span.closed);
+            if !open("wasm_stream") && !open("InstrumentedExec") {
                 break;
             }
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
@@ -239,16 +240,22 @@ async fn calls_are_below_their_operators() {
         });
         assert_eq!(of_calls.sum::<u64>(), 1_000);
         if operator.is_some() {
+            // Partitions that run at the same time share a span; one that begins after the others have ended has its own. What is counted is the
+            // operator's, whole in the span that closes last.
             let operators = named("InstrumentedExec");
-            let projection = operators
+            let projections: Vec<_> = operators
                 .iter()
-                .find(|span| span.fields["otel.name"] == "ProjectionExec");
-            let projection = projection.expect("it has a span");
-            assert_eq!(
-                projection.fields["datafusion.metrics.output_rows"],
-                "1.00 K"
-            );
-            assert!(projection.fields["datafusion.preview"].contains("km"));
+                .filter(|span| span.fields["otel.name"] == "ProjectionExec")
+                .collect();
+            let of_any = |field: &str, is: &dyn Fn(&str) -> bool| {
+                let values = projections.iter().map(|span| span.fields.get(field));
+                assert!(
+                    values.flatten().any(|value| is(value)),
+                    "{field}: {projections:?}"
+                );
+            };
+            of_any("datafusion.metrics.output_rows", &|rows| rows == "1.00 K");
+            of_any("datafusion.preview", &|preview| preview.contains("km"));
         }
     }
 }
