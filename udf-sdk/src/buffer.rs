@@ -75,45 +75,13 @@ impl Buffer {
     #[inline]
     pub(crate) fn reserve(&mut self, more: usize) {
         if self.capacity - self.length < more {
-            self.grow(more);
+            // Not a method that borrows the buffer: the compiler could then not keep it in registers.
+            let own = if self.owned { self.capacity } else { 0 };
+            // SAFETY: `own` bytes at `start` are this buffer's, and are given up here; it has written `length` bytes.
+            (self.start, self.capacity) =
+                unsafe { grown(self.start, self.length, self.capacity, own, more) };
+            self.owned = true;
         }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn grow(&mut self, more: usize) {
-        let wanted = self
-            .length
-            .checked_add(more)
-            .map(|bytes| bytes.max(self.capacity * 2).max(64));
-        let layout = wanted.and_then(|bytes| Layout::from_size_align(bytes, ALIGN).ok());
-        let Some(layout) = layout else {
-            panic!("the result needs more memory than there are addresses");
-        };
-        let start = if self.owned && self.capacity > 0 {
-            // SAFETY: `start` came from this allocator with this capacity and alignment; the new size is valid by `layout`.
-            unsafe {
-                realloc(
-                    self.start.as_ptr(),
-                    Layout::from_size_align_unchecked(self.capacity, ALIGN),
-                    layout.size(),
-                )
-            }
-        } else {
-            // SAFETY: at least 64 bytes.
-            unsafe { alloc(layout) }
-        };
-        let Some(start) = NonNull::new(start) else {
-            handle_alloc_error(layout);
-        };
-        if !self.owned {
-            // SAFETY: both have `length` bytes and do not overlap, since one is new.
-            unsafe { start.copy_from_nonoverlapping(self.start, self.length) };
-        }
-        // Not `*self = …`, which would drop, and so free, what was just given up.
-        self.start = start;
-        self.capacity = layout.size();
-        self.owned = true;
     }
 
     /// Appends bytes.
@@ -200,6 +168,48 @@ impl Buffer {
     pub(crate) fn truncate(&mut self, length: usize) {
         self.length = self.length.min(length);
     }
+}
+
+/// Memory with room for `more` bytes behind the `length` bytes at `start`, which are copied there; and how many bytes it has.
+///
+/// # Safety
+///
+/// `length` of the `capacity` bytes at `start` were written. If `own` is not 0, all of them came from this allocator, `own` at [`ALIGN`], and nobody uses
+/// them any more.
+#[cold]
+#[inline(never)]
+unsafe fn grown(
+    start: NonNull<u8>,
+    length: usize,
+    capacity: usize,
+    own: usize,
+    more: usize,
+) -> (NonNull<u8>, usize) {
+    let wanted = length
+        .checked_add(more)
+        .map(|bytes| bytes.max(capacity * 2).max(64));
+    let layout = wanted.and_then(|bytes| Layout::from_size_align(bytes, ALIGN).ok());
+    let Some(layout) = layout else {
+        panic!("the result needs more memory than there are addresses");
+    };
+    let moved = if own > 0 {
+        // SAFETY: `start` came from this allocator with this size and alignment; the new size is valid by `layout`.
+        unsafe {
+            let old = Layout::from_size_align_unchecked(own, ALIGN);
+            realloc(start.as_ptr(), old, layout.size())
+        }
+    } else {
+        // SAFETY: at least 64 bytes.
+        unsafe { alloc(layout) }
+    };
+    let Some(moved) = NonNull::new(moved) else {
+        handle_alloc_error(layout);
+    };
+    if own == 0 {
+        // SAFETY: both have `length` bytes and do not overlap, since one is new.
+        unsafe { moved.copy_from_nonoverlapping(start, length) };
+    }
+    (moved, layout.size())
 }
 
 /// Copies bytes. Text is mostly short, and for a few bytes the instruction for copying takes longer than the copying.

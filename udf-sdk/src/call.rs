@@ -19,8 +19,8 @@ pub(crate) const BLOCK_ROWS: usize = 256;
 /// One call of a function on a batch.
 #[derive(Debug)]
 pub struct Call<'a> {
-    /// A copy, since messages are written to the frame itself while the call runs.
-    frame: raw::CallFrame,
+    /// Read a field at a time, and never borrowed: messages are written to its `error` while the call runs.
+    frame: *const raw::CallFrame,
     pool: &'a mut Pool,
     function: &'static Function,
     /// Rows of the arguments: those of the call, unless they are of a whole partition and the call is about one of its rows.
@@ -71,17 +71,18 @@ impl<'a> Call<'a> {
     ///
     /// # Safety
     ///
-    /// What the frame points to keeps what `docs/abi.md` promises for `'a`. In particular the types of arguments
+    /// The frame and what it points to keep what `docs/abi.md` promises for `'a`. In particular the types of arguments
     /// and result are those that the function declared or was bound to.
     pub unsafe fn new(
-        frame: raw::CallFrame,
+        frame: *const raw::CallFrame,
         pool: &'a mut Pool,
         function: &'static Function,
     ) -> Self {
         pool.recycle();
         Call {
             frame,
-            arg_rows: frame.rows as usize,
+            // SAFETY: by the contract of this function.
+            arg_rows: unsafe { (*frame).rows as usize },
             pool,
             function,
         }
@@ -94,22 +95,35 @@ impl<'a> Call<'a> {
 
     /// Bits that say how the function was called in SQL.
     pub(crate) fn flags(&self) -> u32 {
-        self.frame.flags
+        // SAFETY: by the contract of `new`.
+        unsafe { (*self.frame).flags }
     }
 
     /// Number of rows.
+    #[inline]
     pub fn rows(&self) -> usize {
-        self.frame.rows as usize
+        // SAFETY: by the contract of `new`.
+        unsafe { (*self.frame).rows as usize }
     }
 
     /// Number of arguments.
+    #[inline]
     pub fn arg_count(&self) -> usize {
-        self.frame.arg_count as usize
+        // SAFETY: by the contract of `new`.
+        unsafe { (*self.frame).arg_count as usize }
+    }
+
+    /// Bit `i`: argument `i` is a constant.
+    #[inline]
+    fn constants(&self) -> u64 {
+        // SAFETY: by the contract of `new`.
+        unsafe { (*self.frame).constants }
     }
 
     /// Rows to run at once.
+    #[inline]
     pub(crate) fn block_rows(&self) -> usize {
-        if self.frame.constants == 0 {
+        if self.constants() == 0 {
             self.rows()
         } else {
             BLOCK_ROWS
@@ -121,6 +135,7 @@ impl<'a> Call<'a> {
     /// # Panics
     ///
     /// If there are not so many.
+    #[inline]
     pub fn operand(&self, index: usize) -> Operand<'a> {
         assert!(
             index < self.arg_count(),
@@ -128,8 +143,8 @@ impl<'a> Call<'a> {
         );
         Operand {
             // SAFETY: `args` has `arg_count` arrays, which keep their promises by the contract of `new`.
-            array: unsafe { Array::new(self.frame.args.add(index)) },
-            constant: index < 64 && self.frame.constants >> index & 1 != 0,
+            array: unsafe { Array::new((*self.frame).args.add(index)) },
+            constant: index < 64 && self.constants() >> index & 1 != 0,
             rows: self.arg_rows,
         }
     }
@@ -144,7 +159,7 @@ impl<'a> Call<'a> {
     /// What was left when the function was bound.
     pub(crate) fn bound(&self) -> Result<&'a Bound, Error> {
         // SAFETY: the host gives back what binding this function left in this instance, where it stays.
-        unsafe { self.frame.bound.cast_const().cast::<Bound>().as_ref() }
+        unsafe { (*self.frame).bound.cast_const().cast::<Bound>().as_ref() }
             .ok_or_else(|| Error::new("the function was called before it was bound"))
     }
 
@@ -154,6 +169,7 @@ impl<'a> Call<'a> {
     }
 
     /// Where the result goes.
+    #[inline]
     pub fn space(&mut self) -> Space<'_> {
         let rows = self.rows();
         let (result, pool) = self.result();
@@ -173,9 +189,10 @@ impl<'a> Call<'a> {
     }
 
     /// The result's array, and the pool that keeps its memory.
+    #[inline]
     pub(crate) fn result(&mut self) -> (&mut raw::ArrowArray, &mut Pool) {
         // SAFETY: the host points `result` to an array that nobody else looks at during the call.
-        (unsafe { &mut *self.frame.result }, self.pool)
+        (unsafe { &mut *(*self.frame).result }, self.pool)
     }
 
     /// The array of column `index` of the result, and the pool that keeps its memory.
@@ -185,7 +202,7 @@ impl<'a> Call<'a> {
     /// The call has so many results.
     pub(crate) unsafe fn column(&mut self, index: usize) -> (&mut raw::ArrowArray, &mut Pool) {
         // SAFETY: by the contract of this function; nobody else looks at the array during the call.
-        (unsafe { &mut *self.frame.result.add(index) }, self.pool)
+        (unsafe { &mut *(*self.frame).result.add(index) }, self.pool)
     }
 }
 
@@ -200,6 +217,7 @@ pub struct Space<'p> {
 
 impl<'p> Space<'p> {
     /// Room for a result of so many rows.
+    #[inline]
     pub(crate) fn new(rows: usize, result: &raw::ArrowArray, pool: &'p mut Pool) -> Self {
         let (mut bitmap, mut values) = (None, None);
         if result.n_buffers == 2 && !result.buffers.is_null() {
@@ -218,6 +236,7 @@ impl<'p> Space<'p> {
     }
 
     /// The buffer for a validity bitmap.
+    #[inline]
     pub(crate) fn bitmap(&mut self) -> Buffer {
         let capacity = self.rows.div_ceil(8);
         match self.bitmap.take() {
@@ -228,6 +247,7 @@ impl<'p> Space<'p> {
     }
 
     /// The buffer for values of `bits` each.
+    #[inline]
     pub(crate) fn values(&mut self, bits: usize) -> Buffer {
         // Nested arrays come after the outermost one, whose bitmap they must not take.
         self.bitmap = None;

@@ -153,7 +153,7 @@ pub unsafe fn call(
     let error = unsafe { &raw mut (*frame).error };
     panic::set_frame(error);
     // SAFETY: no other reference to the instance is in use, and the host keeps its promises about the frame.
-    let outcome = unsafe { kernel(&mut Call::new(*frame, &mut instance().pool, function)) };
+    let outcome = unsafe { kernel(&mut Call::new(frame, &mut instance().pool, function)) };
     match outcome {
         Ok(()) => status::OK,
         // SAFETY: the call is over.

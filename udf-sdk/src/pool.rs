@@ -48,6 +48,7 @@ impl Pool {
     }
 
     /// Begins a call: everything can be handed out again.
+    #[inline]
     pub(crate) fn recycle(&mut self) {
         self.buffers_next = 0;
         self.nodes_next = 0;
@@ -70,23 +71,30 @@ impl Pool {
     }
 
     /// Keeps a buffer until the next call; the address of its bytes.
+    #[inline]
     pub(crate) fn keep(&mut self, buffer: Buffer) -> *const u8 {
         let address = buffer.address();
-        if buffer.slot != usize::MAX {
-            if let Some(place) = self.buffers.get_mut(buffer.slot) {
-                *place = buffer;
-            }
-        } else if buffer.is_owned() {
-            // It began in memory that the host laid out and has outgrown that. Its own memory must outlive this
-            // call, so it takes the next slot.
-            let slot = self.buffers_next;
-            self.buffers_next += 1;
-            match self.buffers.get_mut(slot) {
-                Some(place) => *place = buffer,
-                None => self.buffers.push(buffer),
-            }
+        if buffer.is_owned() {
+            self.keep_own(buffer);
         }
         address
+    }
+
+    #[inline(never)]
+    fn keep_own(&mut self, buffer: Buffer) {
+        let slot = match buffer.slot {
+            // It began in memory that the host laid out and has outgrown that. Its own memory must outlive this
+            // call, so it takes the next slot.
+            usize::MAX => {
+                self.buffers_next += 1;
+                self.buffers_next - 1
+            }
+            slot => slot,
+        };
+        match self.buffers.get_mut(slot) {
+            Some(place) => *place = buffer,
+            None => self.buffers.push(buffer),
+        }
     }
 
     /// A new node with an empty array.
@@ -126,6 +134,7 @@ impl Pool {
     }
 
     /// Writes an array with these buffers and children to `out`.
+    #[inline]
     pub(crate) fn write<const N: usize>(
         &mut self,
         out: &mut ArrowArray,

@@ -113,7 +113,7 @@ impl<'a> FixedColumns<'a> {
     pub(in crate::function) fn measure(&self, program: &impl Program) -> Size {
         let rows = self.rows as usize;
         let cost = |column: &FixedColumn<'_>| {
-            Arena::cost(column.bytes.as_slice().len() as u64, BUFFER_ALIGN)
+            Arena::cost(column_room(column.bytes.as_slice().len()), BUFFER_ALIGN)
         };
         let inputs: u64 = self.iter().map(cost).sum();
         let (mut headers, mut results) = (0, 0);
@@ -129,6 +129,18 @@ impl<'a> FixedColumns<'a> {
             row_bytes,
         }
     }
+}
+
+/// Bytes of the region for the values of a column. Caches find their lines by the lower bits of addresses, so that columns a multiple of a page apart
+/// would be in each other's way: those of whole pages have a line more.
+pub(super) fn column_room(bytes: usize) -> u64 {
+    const PAGE: usize = 4 << 10;
+    let gap = if bytes > 0 && bytes.is_multiple_of(PAGE) {
+        BUFFER_ALIGN
+    } else {
+        0
+    };
+    bytes as u64 + u64::from(gap)
 }
 
 /// Bytes of the frame, the arguments' structs and tables, and the result's struct.

@@ -4,7 +4,7 @@ use datafusion::arrow::datatypes::Field;
 use smallvec::SmallVec;
 use wasmfusion_abi::{ArrowArray, BUFFER_ALIGN, CallFrame};
 
-use super::inputs::header_bytes;
+use super::inputs::{column_room, header_bytes};
 use super::program::Sources;
 use super::{FixedColumns, Program, Source};
 use crate::columns::{self, Arena, ColumnError};
@@ -67,7 +67,7 @@ impl Place<'_, '_> {
     ) -> Result<(), ColumnError> {
         for column in columns.iter() {
             let bytes = column.bytes.as_slice().len();
-            let address = self.arena.alloc(bytes as u64, BUFFER_ALIGN)?;
+            let address = self.arena.alloc(column_room(bytes), BUFFER_ALIGN)?;
             self.inputs.push(Input {
                 values: Values { address, bytes },
                 constant: column.constant,

@@ -381,7 +381,7 @@ impl Aggregate {
         // SAFETY: the arguments were built as the host builds them, and everything outlives the call.
         let outcome = unsafe {
             kernel(
-                &mut call::Call::new(*frame, &mut self.pool, function),
+                &mut call::Call::new(frame, &mut self.pool, function),
                 &mut call,
             )
         };

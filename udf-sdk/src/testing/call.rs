@@ -96,7 +96,7 @@ impl Call {
         frame.bound = bound;
         let mut pool = Pool::new();
         // SAFETY: the arguments were built as the host builds them, and everything outlives the call.
-        kernel(&mut unsafe { call::Call::new(frame, &mut pool, function) })?;
+        kernel(&mut unsafe { call::Call::new(&raw const frame, &mut pool, function) })?;
         // SAFETY: of this type, as was just checked; the pool is still there.
         unsafe { results.read(0, rows) }
     }

@@ -86,6 +86,6 @@ impl Observe {
         let frame = self.arguments.frame(self.arguments.rows(), ptr::null_mut());
         let mut pool = Pool::new();
         // SAFETY: the arguments were built as the host builds them, and everything outlives the call.
-        kernel(&mut unsafe { call::Call::new(frame, &mut pool, function) })
+        kernel(&mut unsafe { call::Call::new(&raw const frame, &mut pool, function) })
     }
 }

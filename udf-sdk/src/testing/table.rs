@@ -177,7 +177,7 @@ impl Table {
         let mut pool = Pool::new();
         // SAFETY: what the SDK's builders wrote keeps the promises for arguments, and the types are those that `R` reads.
         unsafe {
-            let mut call = call::Call::new(frame, &mut pool, self.function());
+            let mut call = call::Call::new(&raw const frame, &mut pool, self.function());
             let columns = R::open(&mut call)?;
             let cursors = R::block(&columns, 0);
             rows.extend((0..count).map(|row| R::get(cursors, row)));
@@ -191,6 +191,6 @@ impl Table {
             panic!("this is not a table function");
         };
         // SAFETY: the arguments were built as the host builds them, and everything outlives the call.
-        unsafe { kernel(&mut call::Call::new(*frame, pool, function), table) }
+        unsafe { kernel(&mut call::Call::new(frame, pool, function), table) }
     }
 }

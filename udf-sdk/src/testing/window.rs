@@ -238,6 +238,6 @@ impl Window {
             panic!("this is not a window function");
         };
         // SAFETY: the arguments were built as the host builds them, and everything outlives the call.
-        unsafe { kernel(&mut call::Call::new(*frame, pool, function), window) }
+        unsafe { kernel(&mut call::Call::new(frame, pool, function), window) }
     }
 }

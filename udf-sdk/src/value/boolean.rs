@@ -27,6 +27,7 @@ pub struct Nulls {
 
 impl Nulls {
     /// A validity bitmap's buffer and the number of nulls. Without nulls there is no bitmap.
+    #[inline]
     pub(crate) fn into_parts(nulls: Option<Nulls>) -> (Option<Buffer>, usize) {
         match nulls {
             Some(nulls) if nulls.count > 0 => (Some(nulls.validity.bytes), nulls.count),
@@ -36,6 +37,7 @@ impl Nulls {
 }
 
 impl BitBuilder {
+    #[inline]
     pub(crate) fn new(bytes: Buffer) -> Self {
         BitBuilder { bytes, length: 0 }
     }

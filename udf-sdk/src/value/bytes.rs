@@ -48,15 +48,18 @@ impl BytesBuilder {
     }
 
     /// Drops what was appended since the last value's end.
+    #[inline]
     pub(crate) fn drop_value(&mut self, start: usize) {
         self.data.truncate(start);
     }
 
     /// Bytes so far, of all values.
+    #[inline]
     pub(crate) fn data_len(&self) -> usize {
         self.data.len()
     }
 
+    #[inline]
     pub(crate) fn finish(
         self,
         nulls: Option<Nulls>,
@@ -95,6 +98,7 @@ macro_rules! bytes {
                 builder.end_value();
             }
 
+            #[inline]
             fn finish(
                 builder: BytesBuilder,
                 nulls: Option<Nulls>,

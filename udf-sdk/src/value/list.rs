@@ -72,6 +72,7 @@ impl<B> ListBuilder<B> {
         self.length += 1;
     }
 
+    #[inline]
     pub(super) fn finish(
         self,
         nulls: Option<Nulls>,
@@ -117,6 +118,7 @@ macro_rules! lists {
                 builder.end_value();
             }
 
+            #[inline]
             fn finish(
                 builder: Self::Builder,
                 nulls: Option<Nulls>,

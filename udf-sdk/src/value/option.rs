@@ -71,6 +71,7 @@ impl<T: Value> Value for Option<T> {
         Ok(())
     }
 
+    #[inline]
     fn finish(
         builder: Self::Builder,
         _: Option<Nulls>,

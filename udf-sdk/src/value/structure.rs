@@ -35,6 +35,7 @@ impl<B> StructBuilder<B> {
     /// # Errors
     ///
     /// Those of `fields`.
+    #[inline]
     pub fn finish<const N: usize>(
         self,
         nulls: Option<Nulls>,

@@ -116,6 +116,7 @@ macro_rules! bytes_writer {
                 self.bytes.end_value();
             }
 
+            #[inline]
             fn finish(self, nulls: Option<Nulls>, out: &mut ArrowArray, pool: &mut Pool) -> Result<(), Error> {
                 self.bytes.finish(nulls, out, pool)
             }
@@ -222,6 +223,7 @@ impl<T: Element> Writer for ListWriter<T> {
         self.list.end_value();
     }
 
+    #[inline]
     fn finish(
         self,
         nulls: Option<Nulls>,
