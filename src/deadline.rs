@@ -17,7 +17,6 @@ use rustix::mm::{MprotectFlags, mprotect};
 use wasmtime::EngineWeak;
 
 use crate::error::{Error, Result};
-use crate::observe::clock;
 
 /// How a running guest is stopped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -135,6 +134,23 @@ impl WatchPage {
     }
 }
 
+/// When a call must be over, in ticks of the watchdog's clock.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline(u64);
+
+impl Deadline {
+    /// So many milliseconds from now.
+    #[inline]
+    pub(crate) fn after(timeout_ms: u64) -> Self {
+        // The running tick counts as over, so that a call gets all of its time, unless the watchdog looks late: then it may lose some ticks.
+        let deadline = NOW
+            .load(Ordering::Relaxed)
+            .saturating_add(timeout_ms)
+            .saturating_add(1);
+        Self(deadline.min(STOPPED - 1))
+    }
+}
+
 /// An instance under watch, for as long as this value lives.
 pub(crate) struct Watch(Arc<Cell>);
 
@@ -175,17 +191,10 @@ impl Watch {
         Self(cell)
     }
 
-    /// Starts the clock of a call.
+    /// Starts the clock of a call that must be over at a moment.
     #[inline]
-    pub(crate) fn start(&self, timeout_ms: u64) {
-        // The running tick counts as over, so that a call gets all of its time, unless the watchdog looks late: then it may lose some ticks.
-        let deadline = NOW
-            .load(Ordering::Relaxed)
-            .saturating_add(timeout_ms)
-            .saturating_add(1);
-        self.0
-            .state
-            .store(deadline.min(STOPPED - 1), Ordering::Relaxed);
+    pub(crate) fn start(&self, deadline: Deadline) {
+        self.0.state.store(deadline.0, Ordering::Relaxed);
     }
 
     /// Why no call should start.
@@ -319,8 +328,6 @@ struct Watchdog {
 
 impl Watchdog {
     fn run(&self) -> ! {
-        // To calibrate the clock that calls are timed with takes half a millisecond. Here it happens while the first plugin is loaded.
-        clock();
         let mut last_look = Instant::now();
         loop {
             {

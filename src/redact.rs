@@ -70,7 +70,6 @@ impl Redactor {
         secrets: impl Iterator<Item = &'a str>,
         patterns: bool,
     ) -> Result<Self, RedactError> {
-        let failed = |reason: String| RedactError { reason };
         let mut forms = Vec::new();
         for (place, secret) in secrets.enumerate() {
             let secret = secret.trim();
@@ -87,11 +86,7 @@ impl Redactor {
         }
         forms.sort_unstable();
         forms.dedup_by(|a, b| a.text == b.text);
-        let patterns = if patterns {
-            patterns::all().map_err(failed)?
-        } else {
-            &[]
-        };
+        let patterns = if patterns { patterns::all() } else { &[] };
 
         let mut texts: Vec<&[u8]> = Vec::new();
         let mut finds = Vec::new();
@@ -108,7 +103,9 @@ impl Redactor {
         let automaton = if texts.is_empty() {
             None
         } else {
-            Some(automaton(&texts).map_err(|error| failed(error.to_string()))?)
+            let reason = |error: aho_corasick::BuildError| error.to_string();
+            let automaton = automaton(&texts).map_err(reason);
+            Some(automaton.map_err(|reason| RedactError { reason })?)
         };
         Ok(Self {
             automaton,
@@ -159,7 +156,7 @@ impl Redactor {
         }
         for (number, pattern) in self.patterns.iter().enumerate() {
             if words & bit(number) != 0 {
-                pattern.find(text, |range| spans.push(range));
+                pattern.find(text, |range| spans.push(range))?;
             }
         }
         Ok(())

@@ -12,7 +12,7 @@ use datafusion::error::{DataFusionError, Result};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use proptest::prelude::{ProptestConfig, Strategy, any, prop_assert_eq, prop_oneof, proptest};
 use tokio::runtime::Runtime;
-use wasmfusion::{Registry, SessionContextExt};
+use wasmfusion::{Registry, RegistryOptions, SessionContextExt};
 use wasmfusion_sql_tests::built_plugins;
 
 /// Most rows of a batch.
@@ -126,6 +126,45 @@ fn long_texts_and_lists_in_parts_are_the_same_rows_and_one_call() {
             assert_eq!(usage.counts.calls, 1, "{}", usage.function);
         }
     }
+}
+
+#[test]
+fn a_batch_in_parts_has_the_time_of_one_call() {
+    let mut options = RegistryOptions::default();
+    options.limits.call_timeout_ms = 250;
+    let registry = Registry::new(options);
+    registry
+        .load_file(built_plugins().join("text.wasm"))
+        .expect("it is built");
+    // A part of some hundred rows is done in a fraction of the time, the batch is not.
+    let long = |letter: &str| -> ArrayRef {
+        let text = format!("é{}", letter.repeat(600));
+        Arc::new(StringArray::from_iter_values(std::iter::repeat_n(
+            text, 10_000,
+        )))
+    };
+    let batch = RecordBatch::try_from_iter([("a", long("a")), ("b", long("b"))]).expect("a batch");
+    let ctx = session(&registry, vec![batch.slice(0, 100)]);
+    answer(&ctx, "SELECT edit_distance(a, b) FROM t").expect("a few rows are in time");
+    let ctx = session(&registry, vec![batch]);
+    let error = answer(&ctx, "SELECT edit_distance(a, b) FROM t").expect_err("it takes too long");
+    assert!(error.to_string().contains("call_timeout_ms"), "{error}");
+}
+
+#[test]
+fn many_numbers_in_parts_are_the_same_rows_and_one_call() {
+    let registry = Registry::default();
+    registry
+        .load_file(built_plugins().join("testing.wasm"))
+        .expect("it is built");
+    let ctx = session(&registry, rising(&[150_000]));
+    let sums = answer(&ctx, "SELECT add_one(x) FROM t").expect("it adds");
+    let expected = Int64Array::from_iter_values(1..=150_000);
+    assert_eq!(sums.column(0).as_primitive::<Int64Type>(), &expected);
+    let usage = registry.usage();
+    let usage = usage.iter().find(|usage| &*usage.function == "add_one");
+    let counts = usage.expect("it was called").counts;
+    assert_eq!((counts.calls, counts.rows), (1, 150_000));
 }
 
 /// A batch: the columns `i` (BIGINT), `x`, `y` (DOUBLE) and `d` (DATE), and how much of the front is cut off.

@@ -219,6 +219,12 @@ impl AuditLog {
         self.0.clock.raw()
     }
 
+    /// Nanoseconds from one moment to a later one.
+    #[inline]
+    pub(crate) fn ns_between(&self, started: u64, ended: u64) -> u64 {
+        self.0.clock.delta_as_nanos(started, ended)
+    }
+
     /// Adds a record of calls that did nothing outside of the process.
     pub(crate) fn push_inside(&self, entry: Entry) {
         if let Err(entry) = self.0.inside.push(entry) {

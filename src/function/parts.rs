@@ -1,5 +1,5 @@
-//! Batches that go in parts: those that are too large for the guest's memory, and those of texts, lists and the like that are too large for the
-//! processor's second cache, in which the guest should find its arguments. (Numbers go whole as long as there is room for them.)
+//! Batches that go in parts: those that are too large for the guest's memory, and those that are too large for the processor's second cache, in which
+//! the guest should find its arguments.
 
 use std::borrow::Cow;
 
@@ -14,7 +14,7 @@ use crate::instance::Instance;
 use crate::plugin::FunctionRef;
 
 /// Columns of fewer bytes go whole: they, and their copies in the guest, have room in the second cache of most processors.
-const WHOLE_BYTES_MAX: u64 = 1 << 20;
+pub(super) const WHOLE_BYTES_MAX: u64 = 1 << 20;
 /// What a part takes of the second cache, in bytes: a quarter of it, on most processors.
 const PART_BYTES: u64 = 256 << 10;
 
@@ -78,13 +78,17 @@ pub(super) fn run(
     part_rows: u32,
     result: &Field,
 ) -> Result<ArrayRef, Ended> {
-    let part = |start: u32| {
+    let part = |instance: &mut Instance, start: u32| {
         let rows = part_rows.min(rows - start);
         let arguments = slice(arguments, start as usize, rows as usize);
         let size = frame::measure(function, &arguments, rows as usize, result)?;
         frame::run_any(instance, function, &arguments, rows, size.bytes, result)
     };
     let starts = (0..rows).step_by(part_rows as usize);
-    let parts: Vec<ArrayRef> = starts.map(part).collect::<Result<_, Ended>>()?;
-    Ok(join(function, &parts)?)
+    instance.begin_parts();
+    let parts = starts
+        .map(|start| part(instance, start))
+        .collect::<Result<Vec<ArrayRef>, Ended>>();
+    instance.end_parts();
+    Ok(join(function, &parts?)?)
 }

@@ -39,8 +39,8 @@ pub(crate) struct HostCalls {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct HostSpent {
     pub(crate) calls: u64,
-    /// As the clock of [`crate::observe`] has it.
-    pub(crate) time: u64,
+    /// How long they took, in nanoseconds.
+    pub(crate) ns: u64,
     /// Those that were refused for want of a grant.
     pub(crate) denials: u64,
 }
@@ -73,9 +73,9 @@ impl HostCalls {
 
     /// Counts a host call.
     #[inline]
-    pub(super) fn count(&mut self, time: u64, denied: bool) {
+    pub(super) fn count(&mut self, ns: u64, denied: bool) {
         self.spent.calls += 1;
-        self.spent.time += time;
+        self.spent.ns += ns;
         self.spent.denials += u64::from(denied);
     }
 

@@ -1,12 +1,14 @@
 //! Calls into an instance, whichever of its exports they are for: under its watch, within its limits.
 
+use std::time::Instant;
+
 use wasmfusion_abi::export;
 use wasmtime::{Store, StoreContextMut, TypedFunc, WasmBacktrace};
 
 use super::meter::Callable;
 use super::{Failure, HostState, Instance, Phase};
 use crate::compiled::CompiledModule;
-use crate::observe::clock;
+use crate::deadline::Deadline;
 use crate::profile::{Entry, Sampler};
 
 /// Native stack that the host itself may need below a guest: signal frames, libcalls.
@@ -58,6 +60,16 @@ impl Instance {
         self.run(module, Phase::Call, Some(error_address), |store, calls| {
             calls.call(store, place, frame)
         })
+    }
+
+    /// The calls that follow are for parts of one batch: they have the time of one call together.
+    pub(crate) fn begin_parts(&mut self) {
+        self.parts_deadline = Some(Deadline::after(Phase::Call.timeout_ms(&self.limits)));
+    }
+
+    /// Ends what [`Self::begin_parts`] began.
+    pub(crate) fn end_parts(&mut self) {
+        self.parts_deadline = None;
     }
 
     /// Calls `wasmfusion_bind`.
@@ -146,6 +158,7 @@ impl Instance {
             limits,
             calls_host,
             current,
+            parts_deadline,
             admission,
             ..
         } = self;
@@ -163,12 +176,12 @@ impl Instance {
             let _ = store.set_fuel(fuel);
         }
         let stack_bytes = limits.stack_bytes_max + HOST_STACK_BYTES;
-        let started = if current.timed { clock().raw() } else { 0 };
-        watch.start(phase.timeout_ms(limits));
+        let started = current.started.map(|_| Instant::now());
+        watch.start(parts_deadline.unwrap_or_else(|| Deadline::after(phase.timeout_ms(limits))));
         let result = stacker::maybe_grow(stack_bytes, stack_bytes * 2, || call(store, calls));
         let stopped = watch.finish();
-        if current.timed {
-            current.guest += clock().raw().saturating_sub(started);
+        if let Some(started) = started {
+            current.guest += started.elapsed();
         }
         if let Some(fuel) = limits.call_fuel_max {
             current.fuel += fuel.saturating_sub(store.get_fuel().unwrap_or(fuel));

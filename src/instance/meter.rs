@@ -2,19 +2,20 @@
 //! short calls, only some are timed, for reading a clock four times takes longer than some of them.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use wasmtime::TypedFunc;
 
 use super::Instance;
 use crate::compiled::CompiledModule;
-use crate::observe::{CallCounts, FunctionCounters, InstanceCounters, Tally, clock};
+use crate::observe::{CallCounts, FunctionCounters, InstanceCounters, Tally};
 
 /// Calls that are all timed, at first.
 const FIRST: u32 = 8;
 /// From then on, one of so many calls is timed if the last one took less than [`SHORT_NS`].
-const SHORT_EVERY: u32 = 32;
+const SHORT_EVERY: u32 = 64;
 /// What a short call takes at most, in nanoseconds: reading the clocks is 2 per cent of it.
-const SHORT_NS: u64 = 2_000;
+const SHORT_NS: u64 = 5_000;
 
 /// A function of an instance.
 pub(super) struct Callable {
@@ -88,12 +89,10 @@ impl Drop for Meter {
 /// The call that is being counted.
 #[derive(Default)]
 pub(super) struct CurrentCall {
-    /// Whether it is timed.
-    pub(super) timed: bool,
-    /// When it began, as the clock has it.
-    started: u64,
-    /// How long the guest ran, as the clock has it, host calls included.
-    pub(super) guest: u64,
+    /// When it began, if it is timed.
+    pub(super) started: Option<Instant>,
+    /// How long the guest ran, host calls included.
+    pub(super) guest: Duration,
     bytes_in: u64,
     bytes_out: u64,
     pub(super) fuel: u64,
@@ -113,10 +112,10 @@ impl Instance {
         };
         // Field by field: a struct that is written whole and read in parts right after would be waited for.
         let current = &mut self.current;
-        current.timed = timed;
+        current.started = None;
         if timed {
-            current.started = clock().raw();
-            current.guest = 0;
+            current.started = Some(Instant::now());
+            current.guest = Duration::ZERO;
         }
         current.bytes_in = 0;
         current.bytes_out = 0;
@@ -154,13 +153,13 @@ impl Instance {
             && let Some(host) = &mut self.store.data_mut().host
         {
             let spent = host.take_spent();
-            host_ns = clock().delta_as_nanos(0, spent.time);
+            host_ns = spent.ns;
             meter.tally.host(spent.calls, host_ns, spent.denials);
         }
-        if call.timed {
-            let clock = clock();
-            let all_ns = clock.delta_as_nanos(call.started, clock.raw());
-            let run_ns = clock.delta_as_nanos(0, call.guest).min(all_ns);
+        if let Some(started) = call.started {
+            let ns = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+            let all_ns = ns(started.elapsed());
+            let run_ns = ns(call.guest).min(all_ns);
             meter.time(run_ns.saturating_sub(host_ns), all_ns - run_ns);
         } else {
             meter.untimed = meter.untimed.saturating_sub(1);

@@ -34,7 +34,7 @@ pub(crate) use pool::{InstancePool, PoolCounts, give_back, make, take};
 pub use pool::{Isolation, PoolOptions};
 
 use crate::compiled::CompiledModule;
-use crate::deadline::{Brake, Cancellation, Interruption, Watch, WatchPage};
+use crate::deadline::{Brake, Cancellation, Deadline, Interruption, Watch, WatchPage};
 use crate::host::HostCalls;
 use crate::lifecycle::{Admission, Verdict};
 use crate::limits::Limits;
@@ -65,6 +65,8 @@ pub(crate) struct Instance {
     layouts: Layouts,
     bound: Vec<Bound>,
     limits: Arc<Limits>,
+    /// When the parts of a batch must be over that are being called.
+    parts_deadline: Option<Deadline>,
     /// Whether the module imports host functions.
     calls_host: bool,
     /// There if somebody watches the calls.
@@ -187,6 +189,7 @@ impl Instance {
             layouts: Layouts::default(),
             bound: Vec::new(),
             limits,
+            parts_deadline: None,
             calls_host,
             observed,
             spent: false,

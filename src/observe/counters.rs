@@ -2,22 +2,15 @@
 //! [`Tally`] is written by whoever has the instance, and read by anybody. What ended instances have counted is added up in [`FunctionCounters`].
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock, Weak};
+use std::sync::{Arc, Weak};
+use std::time::Instant;
 
 use histogram::AtomicHistogram32;
 use parking_lot::Mutex;
-use quanta::Clock;
 
 use super::observer::{CallOutcome, Observers};
 use super::usage::{CallCounts, FailureCounts, Outcomes, Recent};
 use crate::error::Error;
-
-/// The clock that calls are timed with.
-#[inline]
-pub(crate) fn clock() -> &'static Clock {
-    static CLOCK: LazyLock<Clock> = LazyLock::new(Clock::new);
-    &CLOCK
-}
 
 /// Precision of the histogram of durations: buckets are an eighth of their lowest value wide.
 const GROUPING_POWER: u8 = 3;
@@ -60,7 +53,7 @@ impl PluginCounters {
         let instance = Arc::new(InstanceCounters {
             query: AtomicU64::new(query),
             within_query,
-            started: clock().raw(),
+            started: Instant::now(),
             memory_bytes: AtomicU64::new(0),
         });
         self.live.lock().push(Arc::clone(&instance));
@@ -87,7 +80,7 @@ pub(crate) struct InstanceCounters {
     query: AtomicU64,
     /// Whether it serves a stream of a query, not a single call outside of one.
     within_query: bool,
-    started: u64,
+    started: Instant,
     memory_bytes: AtomicU64,
 }
 
@@ -96,7 +89,7 @@ impl InstanceCounters {
         self.query.load(Ordering::Relaxed)
     }
 
-    pub(super) fn started(&self) -> u64 {
+    pub(super) fn started(&self) -> Instant {
         self.started
     }
 

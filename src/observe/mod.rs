@@ -13,7 +13,7 @@ mod export;
 mod observer;
 mod usage;
 
-pub(crate) use counters::{FunctionCounters, InstanceCounters, PluginCounters, Tally, clock};
+pub(crate) use counters::{FunctionCounters, InstanceCounters, PluginCounters, Tally};
 pub use export::MetricsPublisher;
 pub(crate) use export::Published;
 pub(crate) use observer::{ObservedQuery, Observers, Statement, quietly_if};

@@ -3,12 +3,12 @@
 use std::collections::{HashMap, VecDeque};
 use std::ops::{AddAssign, Sub};
 use std::sync::{Arc, Weak};
-use std::time::{Duration, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use dashmap::DashMap;
 use parking_lot::Mutex;
 
-use super::counters::{FunctionCounters, InstanceCounters, clock};
+use super::counters::{FunctionCounters, InstanceCounters};
 use super::observer::Observers;
 use crate::error::Error;
 use crate::plugin::Plugin;
@@ -297,7 +297,7 @@ pub(super) struct Recent(Mutex<VecDeque<Ended>>);
 
 struct Ended {
     query: u64,
-    started: u64,
+    started: Instant,
     functions: Vec<(Weak<FunctionCounters>, CallCounts)>,
 }
 
@@ -358,7 +358,7 @@ impl Queries {
         &mut self,
         function: &FunctionCounters,
         query: u64,
-        started: u64,
+        started: Instant,
         counts: CallCounts,
         running: bool,
     ) {
@@ -406,12 +406,10 @@ impl Queries {
     }
 }
 
-/// The time of day of a reading of the clock.
-fn wall(raw: u64) -> SystemTime {
-    let clock = clock();
-    let ago = Duration::from_nanos(clock.delta_as_nanos(raw, clock.raw()));
+/// The time of day of a moment.
+fn wall(moment: Instant) -> SystemTime {
     SystemTime::now()
-        .checked_sub(ago)
+        .checked_sub(moment.elapsed())
         .unwrap_or(SystemTime::UNIX_EPOCH)
 }
 

@@ -2,7 +2,6 @@
 
 use datafusion::arrow::array::ArrayRef;
 use datafusion::logical_expr::ColumnarValue;
-use wasmfusion_abi::ArrowArray;
 
 use super::lay_out::lay_out;
 use super::{FixedColumns, Program, scalar};
@@ -275,24 +274,12 @@ fn values<'m>(memory: &'m GuestMemory<'_>, step: &Step) -> Option<&'m [u8]> {
     let found = memory.slice("result", step.result, prepared.array.len(), 1);
     let address = memory.address_at("result's buffer addresses", prepared.table, 1);
     let values = prepared.values;
-    if !same_words(found.ok()?, &prepared.array) || address.ok()? != values.address {
+    if found.ok()? != prepared.array || address.ok()? != values.address {
         return None;
     }
     memory
         .slice("result's values", values.address, values.bytes, 1)
         .ok()
-}
-
-/// Whether two structs are equal, compared in words: the guest has just written some of them, and a wider load would wait until its stores have left
-/// the processor's store buffer.
-#[inline]
-fn same_words(found: &[u8], expected: &[u8; size_of::<ArrowArray>()]) -> bool {
-    const { assert!(size_of::<ArrowArray>().is_multiple_of(size_of::<u64>())) };
-    let (found, expected) = (found.as_chunks::<8>().0, expected.as_chunks::<8>().0);
-    let mut words = found.iter().zip(expected);
-    found.len() == expected.len()
-        && words
-            .all(|(found, expected)| u64::from_ne_bytes(*found) == u64::from_ne_bytes(*expected))
 }
 
 /// Reads the result of a step, whatever it is.
