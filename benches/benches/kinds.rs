@@ -120,11 +120,7 @@ fn session() -> SessionContext {
 fn figures(figures: &Figures, pairs: Pairs) {
     for (name, ..) in QUERIES {
         let benchmark = format!("kinds/{}", name.replace('/', "_"));
-        figures.ratio(
-            &format!("{name}_ratio"),
-            &format!("{benchmark}/wasm"),
-            &format!("{benchmark}/native"),
-        );
+        figures.over_native(&format!("{name}_ratio"), &benchmark);
     }
     figures.print("aggregate/update_fixed_ns", pairs["update"].difference_ns);
 }

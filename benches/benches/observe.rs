@@ -144,5 +144,5 @@ fn session(registry: &Registry) -> SessionContext {
 
 fn figures(figures: &Figures, pairs: Pairs) {
     figures.print("observe/count_ns", pairs["counted"].difference_ns);
-    figures.ratio("observe/on_ratio", "observe/on", "observe/off");
+    figures.ratio("observe/on_ratio", "observe", ["on", "off"]);
 }

@@ -66,10 +66,6 @@ async fn session() -> SessionContext {
 
 fn figures(figures: &Figures, (): ()) {
     for (name, _) in QUERIES {
-        figures.ratio(
-            &format!("sql/{name}_ratio"),
-            &format!("sql/{name}/wasm"),
-            &format!("sql/{name}/native"),
-        );
+        figures.over_native(&format!("sql/{name}_ratio"), &format!("sql/{name}"));
     }
 }

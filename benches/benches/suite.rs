@@ -162,10 +162,9 @@ fn figures(figures: &Figures, pairs: Pairs) {
     }
     figures.print(&format!("suite/{COPIED}_floor_ratio"), pairs["floor"].ratio);
     for (name, _) in QUERIES {
-        figures.ratio(
+        figures.over_native(
             &format!("suite/sql_{name}_ratio"),
-            &format!("suite_sql/{name}/wasm"),
-            &format!("suite_sql/{name}/native"),
+            &format!("suite_sql/{name}"),
         );
     }
 }

@@ -97,9 +97,15 @@ impl Figures {
         println!("figure {name} {value:.3}");
     }
 
-    /// Prints the ratio of two benchmarks' medians, if both ran.
-    pub fn ratio(&self, name: &str, ours: &str, theirs: &str) {
-        if let (Some(ours), Some(theirs)) = (self.median_ns(ours), self.median_ns(theirs)) {
+    /// Prints the ratio of what `compare_queries` has measured, if both ran.
+    pub fn over_native(&self, name: &str, benchmark: &str) {
+        self.ratio(name, benchmark, ["wasm", "native"]);
+    }
+
+    /// Prints the ratio of the medians of a benchmark's two sides, if both ran.
+    pub fn ratio(&self, name: &str, benchmark: &str, sides: [&str; 2]) {
+        let [ours, theirs] = sides.map(|side| self.median_ns(&format!("{benchmark}/{side}")));
+        if let (Some(ours), Some(theirs)) = (ours, theirs) {
             self.print(name, ours / theirs);
         }
     }

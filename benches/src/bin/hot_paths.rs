@@ -32,7 +32,7 @@ use wasmfusion::{
     SessionContextExt, SqlFunction, StreamScope, WindowFunction,
 };
 use wasmfusion_benches::guest::{GuestFunction, guest};
-use wasmfusion_benches::{Subject, accumulator, built, floats, function_of};
+use wasmfusion_benches::{Subject, accumulator, built, collect, floats, function_of};
 
 /// Calls before those that are counted: what happens once has happened then.
 const WARM_UP: u64 = 16;
@@ -335,10 +335,7 @@ fn bind(host: &Host, measure: &mut dyn FnMut(&mut dyn FnMut())) {
 fn small_query(host: &Host, measure: &mut dyn FnMut(&mut dyn FnMut())) {
     let ctx = host.session("testing", BATCH);
     measure(&mut || {
-        let batches = host.runtime.block_on(async {
-            let query = ctx.sql("SELECT add_one(i) FROM t").await;
-            query.expect("it can be planned").collect().await
-        });
-        black_box(batches.expect("it runs"));
+        let sql = "SELECT add_one(i) FROM t";
+        black_box(collect(&host.runtime, &ctx, sql));
     });
 }
