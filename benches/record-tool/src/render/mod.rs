@@ -33,18 +33,10 @@ type Output = (String, Option<String>);
 ///
 /// # Errors
 ///
-/// If a document lacks a marker, the record has a bench that nobody describes, or a check finds a file that would change.
+/// If a document lacks a marker, the record and what is to be shown of it do not fit, or a check finds a file that would change.
 pub fn run(root: &Path, check: bool) -> Result<()> {
     let (figures, record) = (Figures::load(root)?, Record::load(root)?);
-    for bench in record.benches.keys() {
-        if !figures.benches.iter().any(|known| known.name == *bench) {
-            return Err(format!(
-                "{} has the bench {bench}, and {} has not: remove it from the one or add it to the other",
-                crate::record::FILE,
-                crate::figures::FILE
-            ));
-        }
-    }
+    check_record(&figures, &record)?;
     let mut outputs = pictures::all(&figures, &record)?;
     let old = found_pictures(root, Path::new(PICTURES))?.into_iter();
     let old = old.filter(|old| outputs.iter().all(|(file, _)| file != old));
@@ -70,6 +62,44 @@ pub fn run(root: &Path, check: bool) -> Result<()> {
                 .map_err(|error| format!("{file} cannot be removed: {error}"))?,
         }
         println!("{file}");
+    }
+    Ok(())
+}
+
+/// Checks that everything on record is shown somewhere, and that curves have what is to be shown of them.
+fn check_record(figures: &Figures, record: &Record) -> Result<()> {
+    let mend = |what: String| {
+        let (record, figures) = (crate::record::FILE, crate::figures::FILE);
+        Err(format!(
+            "{what}: mend {figures}, or the bench, or remove what is left in {record}"
+        ))
+    };
+    let rows = || {
+        figures
+            .rivals
+            .rows
+            .iter()
+            .filter_map(|row| row.point.as_ref())
+    };
+    for (bench, entry) in &record.benches {
+        if !figures.benches.iter().any(|known| known.name == *bench) {
+            return mend(format!("the bench {bench} is on record, and not described"));
+        }
+        for curve in entry.points.keys() {
+            let is_shown = figures.curves.iter().any(|known| known.name == *curve)
+                || rows().any(|point| point.curve == *curve);
+            if !is_shown {
+                return mend(format!("the curve {curve} is on record, and not shown"));
+            }
+        }
+    }
+    for curve in &figures.curves {
+        let missing = |series: &&String| record.points(&curve.name, series).is_none();
+        if record.has_bench_of(&curve.name)
+            && let Some(series) = curve.series.iter().chain(&curve.over).find(missing)
+        {
+            return mend(format!("the curve {} has no series {series}", curve.name));
+        }
     }
     Ok(())
 }
@@ -266,11 +296,29 @@ mod tests {
             assert!(!root.join(file).exists(), "{file}");
         }
         run(root, true).expect("nothing is left to do");
-        // A bench that nobody describes has figures that nobody sees.
-        let record = record.replacen("\"a\"", "\"gone\"", 1);
-        write(&root.join(crate::record::FILE), &record).expect("it is written");
-        let error = run(root, true).expect_err("there is no such bench");
-        assert!(error.contains("gone"), "{error}");
+    }
+
+    #[test]
+    fn what_is_on_record_is_shown() {
+        let figures = |curve: &str, series: &str| {
+            let text = format!(
+                "[[bench]]\nname = 'a'\ncommand = ''\n\
+                 [[series]]\nname = 's'\nlabel = 'S'\ncolor = '#000000'\n[[series]]\nname = 't'\nlabel = 'T'\ncolor = '#000000'\n\
+                 [[curve]]\nname = '{curve}'\ntitle = 'C'\nx = 'x'\ny = 'y'\ntext = 'flat'\nseries = ['{series}']\n"
+            );
+            Figures::parse(&text).expect("it can be read")
+        };
+        let mut record = Record::default();
+        let entry = record.benches.entry("a".to_owned()).or_default();
+        entry.take("point a/c s 1 2").expect("it is taken");
+        check_record(&figures("a/c", "s"), &record).expect("it is shown");
+        for (curve, series, wrong) in [("a/d", "s", "a/c"), ("a/c", "t", "series t")] {
+            let error = check_record(&figures(curve, series), &record).expect_err("it is not");
+            assert!(error.contains(wrong), "{error}");
+        }
+        record.benches.insert("b".to_owned(), Default::default());
+        let error = check_record(&figures("a/c", "s"), &record).expect_err("nobody knows b");
+        assert!(error.contains("bench b"), "{error}");
     }
 
     #[test]
