@@ -4,23 +4,23 @@ use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array};
-use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, Schema};
+use arrow::array::{ArrayRef, Float64Array, Int64Array};
+use arrow::datatypes::{DataType, Field, Schema};
 use arrow::record_batch::RecordBatch;
-use criterion::{BenchmarkId, Criterion};
 use datafusion::datasource::MemTable;
-use datafusion::logical_expr::ScalarUDF;
 use datafusion::physical_expr::ScalarFunctionExpr;
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr};
 use datafusion::prelude::SessionContext;
 use tokio::runtime::Runtime;
-use wasmfusion::{Registry, ScalarFunction, SessionContextExt, StreamScope};
-use wasmfusion_benches::{Figures, Pairs, Runner, built_plugins, is_test, native, native_distance};
+use wasmfusion::{Registry, SessionContextExt, StreamScope};
+use wasmfusion_benches::{
+    Figures, Pairs, Runner, assert_agree, built_plugins, function_of, native_add_one,
+    native_distance,
+};
 
-/// The batch of the figures: DataFusion's own size.
+/// Rows of a batch: DataFusion's own size.
 const BATCH: usize = 8_192;
-const ROWS: [usize; 2] = [64, BATCH];
 const STEPS: [usize; 2] = [1, 3];
 
 /// Name, plugin, function of it, the native one, and which of the columns goes through them.
@@ -31,66 +31,58 @@ const FUNCTIONS: [(&str, &str, &str, &str, &str); 2] = [
     ("distance", "geo", "great_circle_km", "native_distance", "d"),
 ];
 
+/// A side of a ratio, with its number of steps.
+type Side = (&'static str, usize);
+
+/// Figure, and the sides of its ratio.
+const PAIRS: [(&str, Side, Side); 4] = [
+    ("three", ("wasm", 3), ("wasm", 1)),
+    // What the same costs natively: three passes over a batch are more work than one.
+    ("native_three", ("native", 3), ("native", 1)),
+    // What it would cost if each result came out and went in again.
+    ("separate", ("separate", 3), ("separate", 1)),
+    ("over_native", ("wasm", 3), ("native", 3)),
+];
+
 fn main() {
-    let pairs = Pairs::default();
-    Runner::new().run(
-        |c| measure(c, &pairs),
-        |estimates| figures(estimates, &pairs),
-    );
+    Runner::new().run(|_| measure(), figures);
 }
 
-fn measure(c: &mut Criterion, pairs: &Pairs) {
+fn measure() -> Pairs {
+    let mut pairs = Pairs::default();
     let runtime = Runtime::new().expect("a runtime");
     let registry = built_plugins(&["testing", "geo"]);
-    for rows in if is_test() { &ROWS[..1] } else { &ROWS[..] } {
-        let batch = batch(*rows);
-        let (chained, separate) = (chained(&registry, &batch), separate(&registry, &batch));
-        for (name, _, plugin, native, column) in FUNCTIONS {
-            let mut group = c.benchmark_group(format!("chain_{name}"));
-            let mut expressions = BTreeMap::new();
-            for steps in STEPS {
-                let expression = |ctx, function| {
-                    runtime.block_on(Expression::new(ctx, &batch, function, column, steps))
-                };
-                let wasm = expression(&chained, plugin);
-                let separate = expression(&separate, plugin);
-                let native = expression(&chained, native);
-                assert!(!wasm.is_nested(), "{}", wasm.expression);
-                assert_eq!(separate.is_nested(), steps > 1, "{}", separate.expression);
-                let parameter = format!("{steps}x{rows}");
-                for (side, expression) in [("wasm", &wasm), ("separate", &separate)] {
-                    StreamScope::enter(&mut Some(Box::default()), || {
-                        assert_agree(&expression.evaluate(), &native.evaluate());
-                        group.bench_function(BenchmarkId::new(side, &parameter), |b| {
-                            b.iter(|| black_box(expression.evaluate()));
-                        });
-                    });
-                }
-                group.bench_function(BenchmarkId::new("native", &parameter), |b| {
-                    b.iter(|| black_box(native.evaluate()));
-                });
-                let sides = [("wasm", wasm), ("separate", separate), ("native", native)];
-                let sides = sides.map(|(side, expression)| ((side, steps), expression));
-                expressions.extend(sides);
+    let batch = batch(BATCH);
+    let (chained, separate) = (chained(&registry, &batch), separate(&registry, &batch));
+    for (name, _, plugin, native, column) in FUNCTIONS {
+        let mut expressions = BTreeMap::new();
+        for steps in STEPS {
+            let expression = |ctx, function| {
+                runtime.block_on(Expression::new(ctx, &batch, function, column, steps))
+            };
+            let wasm = expression(&chained, plugin);
+            let separate = expression(&separate, plugin);
+            let native = expression(&chained, native);
+            assert!(!wasm.is_nested(), "{}", wasm.expression);
+            assert_eq!(separate.is_nested(), steps > 1, "{}", separate.expression);
+            for expression in [&wasm, &separate] {
+                let column =
+                    StreamScope::enter(&mut Some(Box::default()), || expression.evaluate());
+                // A step makes of what the one before is off some hundred times as much.
+                assert_agree(name, &column, &native.evaluate(), 1e-6);
             }
-            group.finish();
-            if *rows == BATCH {
-                pair(pairs, name, &expressions);
-            }
+            let sides = [("wasm", wasm), ("separate", separate), ("native", native)];
+            let sides = sides.map(|(side, expression)| ((side, steps), expression));
+            expressions.extend(sides);
         }
+        pair(&mut pairs, name, &expressions);
     }
+    pairs
 }
 
 /// Measures the expressions in pairs, by side and number of steps.
-fn pair(pairs: &Pairs, name: &str, expressions: &BTreeMap<(&str, usize), Expression>) {
-    for (figure, ours, theirs) in [
-        ("three", ("wasm", 3), ("wasm", 1)),
-        // What the same costs natively: three passes over a batch are more work than one.
-        ("native_three", ("native", 3), ("native", 1)),
-        // What it would cost if each result came out and went in again.
-        ("separate", ("separate", 3), ("separate", 1)),
-        ("over_native", ("wasm", 3), ("native", 3)),
-    ] {
+fn pair(pairs: &mut Pairs, name: &str, expressions: &BTreeMap<Side, Expression>) {
+    for (figure, ours, theirs) in PAIRS {
         let side = |side| {
             let mut scope = Some(Box::default());
             let expression = &expressions[&side];
@@ -102,7 +94,7 @@ fn pair(pairs: &Pairs, name: &str, expressions: &BTreeMap<(&str, usize), Express
                 });
             }
         };
-        pairs.measure(&format!("{name}/{figure}"), side(ours), side(theirs));
+        pairs.measure(format!("{name}/{figure}"), side(ours), side(theirs));
     }
 }
 
@@ -132,8 +124,7 @@ fn separate(registry: &Registry, batch: &RecordBatch) -> SessionContext {
     let ctx = session(batch);
     for (_, plugin, function, ..) in FUNCTIONS {
         let plugin = registry.plugin(plugin).expect("it is loaded");
-        let function = ScalarFunction::named(&plugin, function).expect("the plugin has it");
-        ctx.register_udf(ScalarUDF::from(function));
+        ctx.register_udf(function_of(&plugin, function));
     }
     ctx
 }
@@ -208,45 +199,15 @@ fn projection(plan: &Arc<dyn ExecutionPlan>) -> Option<&ProjectionExec> {
         .or_else(|| plan.children().into_iter().find_map(projection))
 }
 
-/// That two columns are equal, floating-point numbers nearly so: sine and arc sine come from different libraries.
-fn assert_agree(ours: &ArrayRef, theirs: &ArrayRef) {
-    match (
-        ours.as_primitive_opt::<Float64Type>(),
-        theirs.as_primitive_opt::<Float64Type>(),
-    ) {
-        (Some(ours), Some(theirs)) => {
-            for (ours, theirs) in ours.values().iter().zip(theirs.values()) {
-                let close = (ours - theirs).abs() <= 1e-6 * theirs.abs().max(1.0);
-                assert!(close, "the plugin says {ours}, native code {theirs}");
-            }
-        }
-        _ => assert_eq!(ours, theirs, "the plugin and native code differ"),
-    }
-}
-
-fn native_add_one() -> ScalarUDF {
-    native(
-        "native_add_one",
-        vec![DataType::Int64],
-        DataType::Int64,
-        |columns| {
-            let values = columns[0].as_primitive::<Int64Type>().values();
-            let sums: Vec<i64> = values.iter().map(|value| value.wrapping_add(1)).collect();
-            Arc::new(Int64Array::new(sums.into(), None))
-        },
-    )
-}
-
-fn figures(figures: &Figures, pairs: &Pairs) {
+fn figures(figures: &Figures, pairs: Pairs) {
     for (name, ..) in FUNCTIONS {
         let prefix = match name {
             "add_one" => String::new(),
             _ => format!("{name}_"),
         };
-        for figure in ["three", "native_three", "separate", "over_native"] {
-            if let Some(pair) = pairs.get(&format!("{name}/{figure}")) {
-                figures.print(&format!("chain/{prefix}{figure}_ratio"), pair.ratio);
-            }
+        for (figure, ..) in PAIRS {
+            let pair = pairs[format!("{name}/{figure}").as_str()];
+            figures.print(&format!("chain/{prefix}{figure}_ratio"), pair.ratio);
         }
     }
 }

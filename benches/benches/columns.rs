@@ -126,11 +126,6 @@ fn measure_all(c: &mut Criterion) {
     for (name, column) in columns() {
         one_type(c, name, &column);
     }
-    one_type(
-        c,
-        "float64_one_row",
-        &(Arc::new(Float64Array::from(vec![1.5])) as ArrayRef),
-    );
 }
 
 fn one_type(c: &mut Criterion, name: &str, column: &ArrayRef) {
@@ -171,7 +166,7 @@ fn one_type(c: &mut Criterion, name: &str, column: &ArrayRef) {
     group.finish();
 }
 
-fn figures(figures: &Figures) {
+fn figures(figures: &Figures, (): ()) {
     for (name, _) in columns() {
         for way in ["write", "read"] {
             if let Some(ns) = figures.median_ns(&format!("columns/{way}/{name}")) {

@@ -5,17 +5,15 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array};
 use criterion::Criterion;
-use datafusion::logical_expr::ScalarUDF;
-use wasmfusion::{
-    CapabilityKind, PluginSettings, Registry, RegistryOptions, ScalarFunction, StreamScope,
-};
-use wasmfusion_benches::{Figures, Runner, Subject, floats, plugin_function};
+use wasmfusion::{CapabilityKind, Plugin, PluginSettings, Registry, RegistryOptions, StreamScope};
+use wasmfusion_benches::guest::{GuestFunction, guest};
+use wasmfusion_benches::{Figures, Pairs, Runner, Subject, function_of, function_with, places};
 
 /// Host calls in one call of the guest.
 const CALLS: i64 = 1_000;
 const BATCH: usize = 8_192;
 
-/// Host functions, what they need, their parameters, and how the guest calls them.
+/// Host functions, what they need, their parameters, and how the guest calls them. A text of four letters is at 32 KiB, room for another at 40 KiB.
 const LOCAL: [(&str, &str, &str, &str); 5] = [
     ("none", "", "", "(i64.const 0)"),
     ("clock_realtime", "clock", "", "(call $host)"),
@@ -35,7 +33,7 @@ const LOCAL: [(&str, &str, &str, &str); 5] = [
         "config",
         "config",
         "(param i32 i32 i32 i32)",
-        "(call $host (i32.const 4096) (i32.const 4) (i32.const 8192) (i32.const 64))",
+        "(call $host (i32.const 32768) (i32.const 4) (i32.const 40960) (i32.const 64))",
     ),
 ];
 
@@ -43,50 +41,41 @@ fn main() {
     Runner::new().run(measure, figures);
 }
 
-fn measure(c: &mut Criterion) {
+fn measure(c: &mut Criterion) -> Pairs {
     let mut group = c.benchmark_group("hostcall");
     let count: [ArrayRef; 1] = [Arc::new(Int64Array::from(vec![CALLS]))];
     for (name, capability, params, call) in LOCAL {
-        let function = guest(name, capability, params, call);
-        let subject = Subject::new(&function, &count);
+        let plugin = plugin(name, capability, params, call);
+        let subject = Subject::new(&function_of(&plugin, "calls"), &count);
         let mut scope = Some(Box::<StreamScope>::default());
         StreamScope::enter(&mut scope, || {
             group.bench_function(name, |b| b.iter(|| black_box(subject.call())));
         });
+        if name == "metric_record" {
+            group.bench_function("check", |b| {
+                b.iter(|| black_box(&plugin).permits(black_box(CapabilityKind::MetricEmit)));
+            });
+        }
     }
-    let plugin = plugin(
-        "metric_record",
-        "metric:emit",
-        "(param i32 f64)",
-        "(call $host (i32.const 1) (f64.const 1))",
-    );
-    group.bench_function("check", |b| {
-        b.iter(|| black_box(&plugin).permits(black_box(CapabilityKind::MetricEmit)));
-    });
     group.finish();
 
-    let mut group = c.benchmark_group("limits");
-    let places = [
-        floats(BATCH, -60.0, 0.12),
-        floats(BATCH, -179.0, 0.35),
-        floats(BATCH, 60.0, -0.12),
-        floats(BATCH, 179.0, -0.35),
-    ];
-    for (name, function) in [
-        ("on", plugin_function("geo", "great_circle_km")),
-        ("off", unlimited()),
-    ] {
-        let subject = Subject::new(&function, &places);
-        let mut scope = Some(Box::<StreamScope>::default());
-        StreamScope::enter(&mut scope, || {
-            group.bench_function(name, |b| b.iter(|| black_box(subject.call())));
-        });
-    }
-    group.finish();
+    let side = |options| {
+        let function = function_with(options, "geo", "great_circle_km");
+        let subject = Subject::new(&function, &places(BATCH));
+        let mut scope = Some(Box::default());
+        move |calls| StreamScope::enter(&mut scope, || subject.calls(calls))
+    };
+    let mut pairs = Pairs::default();
+    pairs.measure(
+        "limits",
+        side(RegistryOptions::default()),
+        side(unlimited()),
+    );
+    pairs
 }
 
-/// The great-circle distance under limits that nothing reaches, and without a deadline of queries.
-fn unlimited() -> ScalarUDF {
+/// Limits that nothing reaches, and no deadline of queries.
+fn unlimited() -> RegistryOptions {
     let mut options = RegistryOptions::default();
     let names: Vec<&str> = options.limits.all().map(|(name, _)| name).collect();
     for name in names {
@@ -100,74 +89,41 @@ fn unlimited() -> ScalarUDF {
         }
     }
     options.limits.query_timeout_ms = None;
-    let file = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../examples/plugins/built/geo.wasm"
-    );
-    let plugin = Registry::new(options)
-        .load_file(file)
-        .expect("the plugin loads");
-    ScalarUDF::from(ScalarFunction::named(&plugin, "great_circle_km").expect("it is there"))
+    options
 }
 
-/// A function that does `call` as often as its argument says.
-fn guest(name: &str, capability: &str, params: &str, call: &str) -> ScalarUDF {
-    let plugin = plugin(name, capability, params, call);
-    ScalarUDF::from(ScalarFunction::named(&plugin, "calls").expect("the guest has the function"))
-}
-
-fn plugin(name: &str, capability: &str, params: &str, call: &str) -> Arc<wasmfusion::Plugin> {
-    let (import, asked) = match capability {
-        "" => (String::new(), String::new()),
-        asked => (
-            format!("(import \"wasmfusion\" \"{name}\" (func $host {params} (result i64)))"),
-            format!("\\22{asked}\\22"),
-        ),
+/// A guest whose function `calls` does `call` as often as its argument says.
+fn plugin(name: &str, capability: &str, params: &str, call: &str) -> Arc<Plugin> {
+    let import = match capability {
+        "" => String::new(),
+        _ => format!("(import \"wasmfusion\" \"{name}\" (func $host {params} (result i64)))"),
     };
-    let (open, handle) = match name {
+    let (open, first) = match name {
         "metric_record" => (
             "(import \"wasmfusion\" \"metric\" (func $open (param i32 i32 i32 i32 i32) (result i64)))",
-            "(i32.wrap_i64 (call $open (i32.const 0) (i32.const 4096) (i32.const 4) (i32.const 0) (i32.const 0)))",
+            "(if (i32.eqz (global.get $handle)) (then (global.set $handle (i32.wrap_i64
+               (call $open (i32.const 0) (i32.const 32768) (i32.const 4) (i32.const 0) (i32.const 0))))))",
         ),
-        _ => ("", "(i32.const 0)"),
+        _ => ("", ""),
     };
-    let manifest = format!(
-        "{{\\22name\\22:\\22calls\\22,\\22version\\22:\\221\\22,\\22functions\\22:[{{\\22name\\22:\\22calls\\22,\\22export\\22:\\22calls\\22,\
-         \\22params\\22:[{{\\22name\\22:\\22n\\22,\\22type\\22:\\22Int64\\22}}],\\22returns\\22:{{\\22type\\22:\\22Int64\\22}}}}],\
-         \\22capabilities\\22:[{asked}]}}"
-    );
-    let length = manifest.replace("\\22", "\"").len();
-    let text = format!(
-        r#"(module
-  {open} {import}
-  (memory (export "memory") 4)
-  (data (i32.const 16) "\40\00\00\00\{:02x}\{:02x}\00\00")
-  (data (i32.const 64) "{manifest}")
-  (data (i32.const 4096) "base")
-  (global $handle (mut i32) (i32.const 0))
-  (func (export "wasmfusion_abi_version") (result i32) (i32.const 1))
-  (func (export "wasmfusion_describe") (result i32) (i32.const 16))
-  (func (export "wasmfusion_alloc") (param i32 i32) (result i32) (i32.const 65536))
-  (func (export "calls") (param $frame i32) (result i32)
-    (local $left i64) (local $sum i64)
-    (if (i32.eqz (global.get $handle)) (then (global.set $handle {handle})))
-    (local.set $left (i64.load (i32.load offset=4 (i32.load offset=40 (i32.load offset=8 (local.get $frame))))))
-    (loop $again
-      (local.set $sum (i64.add (local.get $sum) {call}))
-      (local.set $left (i64.sub (local.get $left) (i64.const 1)))
-      (br_if $again (i64.gt_s (local.get $left) (i64.const 0))))
-    (i64.store (i32.load offset=4 (i32.load offset=40 (i32.load offset=12 (local.get $frame)))) (local.get $sum))
-    (i32.const 0)))"#,
-        length & 0xff,
-        length >> 8,
+    let fields = format!(
+        r#"{open} {import}
+  (data (i32.const 32768) "base")
+  (global $handle (mut i32) (i32.const 0))"#
     );
     let mut settings = PluginSettings::default();
-    if !capability.is_empty() {
-        settings = settings.grant(capability).expect("a capability");
-    }
+    let capabilities: &[&str] = match capability {
+        "" => &[],
+        asked => {
+            settings = settings.grant(asked).expect("a capability");
+            &[asked]
+        }
+    };
     if capability == "config" {
         settings = settings.config("base", "EUR");
     }
+    let calls = GuestFunction::repeating("calls", first, call);
+    let text = guest("calls", &fields, capabilities, &[calls]);
     let mut options = RegistryOptions::default();
     options.limits.call_timeout_ms = 60_000;
     Registry::new(options)
@@ -175,21 +131,21 @@ fn plugin(name: &str, capability: &str, params: &str, call: &str) -> Arc<wasmfus
         .expect("the guest loads")
 }
 
-fn figures(figures: &Figures) {
-    let Some(none) = figures.median_ns("hostcall/none") else {
-        return;
-    };
-    let mut most: f64 = 0.0;
-    for (name, ..) in LOCAL.iter().skip(1) {
-        if let Some(median) = figures.median_ns(&format!("hostcall/{name}")) {
-            let each = (median - none) / CALLS as f64;
-            figures.print(&format!("hostcall/{name}_ns"), each);
-            most = most.max(each);
+fn figures(figures: &Figures, pairs: Pairs) {
+    let median = |name: &str| figures.median_ns(&format!("hostcall/{name}"));
+    if let Some(none) = median("none") {
+        let mut most: f64 = 0.0;
+        for (name, ..) in LOCAL.iter().skip(1) {
+            if let Some(median) = median(name) {
+                let each = (median - none) / CALLS as f64;
+                figures.print(&format!("hostcall/{name}_ns"), each);
+                most = most.max(each);
+            }
         }
+        figures.print("hostcall/local_ns", most);
     }
-    figures.print("hostcall/local_ns", most);
-    if let Some(check) = figures.median_ns("hostcall/check") {
+    if let Some(check) = median("check") {
         figures.print("hostcall/check_ns", check);
     }
-    figures.ratio("hostcall/limits_ratio", "limits/on", "limits/off");
+    figures.print("hostcall/limits_ratio", pairs["limits"].ratio);
 }

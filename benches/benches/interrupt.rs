@@ -3,11 +3,11 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use criterion::Criterion;
 use datafusion::logical_expr::ScalarUDF;
 use wasmfusion::module::{Probes, instrument};
-use wasmfusion::{Registry, RegistryOptions, ScalarFunction};
-use wasmfusion_benches::{Figures, Runner, Subject};
+use wasmfusion::{Registry, RegistryOptions};
+use wasmfusion_benches::guest::{GuestFunction, guest};
+use wasmfusion_benches::{Figures, Pairs, Runner, Subject, function_of, is_test};
 use wasmtime::{Config, Engine, Instance, Module, Store, TypedFunc};
 
 /// Loops that add 1 to numbers of 64 bits, two at a time: one as LLVM makes it of an iterator in Rust, and a shorter one, written by hand.
@@ -65,26 +65,31 @@ const TIMEOUT_MS: u64 = 20;
 const KILLS_EACH: usize = 50;
 
 fn main() {
-    Runner::new().run(measure, figures);
+    Runner::new().run(|_| (loops(), kills()), figures);
 }
 
-fn measure(c: &mut Criterion) {
-    let mut group = c.benchmark_group("interrupt");
-    for (loop_name, body) in TIGHT_LOOPS {
-        for (padding, (name, probes)) in PADDINGS.flat_map(|p| CHECKS.map(|check| (p, check))) {
-            let (mut store, run) = tight_loop(body, padding, probes);
-            group.bench_function(format!("{loop_name}_{name}_{padding}"), |b| {
-                b.iter(|| {
-                    run.call(&mut store, (black_box(1024), 70_000, 8_192))
-                        .expect("the loop ends")
-                });
-            });
+fn loops() -> Pairs {
+    let mut pairs = Pairs::default();
+    for (name, body) in TIGHT_LOOPS {
+        for padding in PADDINGS {
+            let side = |probes| {
+                let (mut store, run) = tight_loop(body, padding, probes);
+                move |calls| {
+                    for _ in 0..calls {
+                        let ran = run.call(&mut store, (black_box(1024), 70_000, 8_192));
+                        ran.expect("the loop ends");
+                    }
+                }
+            };
+            pairs.measure(
+                format!("{name}/{padding}"),
+                side(Probes::On),
+                side(Probes::Off),
+            );
         }
     }
-    group.finish();
+    pairs
 }
-
-const CHECKS: [(&str, Probes); 2] = [("with_checks", Probes::On), ("without_checks", Probes::Off)];
 
 /// Adds 1 to so many numbers at an address, and writes the sums to another: the count comes last.
 type Run = TypedFunc<(i32, i32, i32), ()>;
@@ -117,20 +122,13 @@ fn tight_loop(body: &str, padding: usize, probes: Probes) -> (Store<()>, Run) {
 
 /// A plugin whose function `spin` has this body.
 fn endless(body: &str) -> ScalarUDF {
-    let manifest = r#"{"name":"endless","version":"1","functions":[{"name":"spin","params":[],"returns":{"type":"Int64"},"volatility":"volatile"}]}"#;
-    let text = format!(
-        r#"(module
-          (memory (export "memory") 2)
-          (data (i32.const 16) "{}")
-          (data (i32.const 8) "\10\00\00\00\{:02x}\00\00\00")
-          (func $leaf)
-          (func (export "wasmfusion_abi_version") (result i32) (i32.const 1))
-          (func (export "wasmfusion_describe") (result i32) (i32.const 8))
-          (func (export "wasmfusion_alloc") (param i32 i32) (result i32) (i32.const 65536))
-          (func (export "spin") (param i32) (result i32) {body} (i32.const 0)))"#,
-        manifest.replace('"', "\\\""),
-        manifest.len(),
-    );
+    let spin = GuestFunction {
+        name: "spin".to_owned(),
+        params: Vec::new(),
+        returns: "Int64",
+        body: format!("{body} (i32.const 0)"),
+    };
+    let text = guest("endless", "(func $leaf)", &[], &[spin]);
     let mut options = RegistryOptions::default();
     // The same guest fails over and over here.
     options.limits.breaker_failures_max = 0;
@@ -138,15 +136,16 @@ fn endless(body: &str) -> ScalarUDF {
     let plugin = Registry::new(options)
         .load_bytes("endless", text.as_bytes())
         .expect("the plugin loads");
-    ScalarUDF::from(ScalarFunction::named(&plugin, "spin").expect("the plugin has the function"))
+    function_of(&plugin, "spin")
 }
 
 /// Times from the deadline to the error in the host, in milliseconds, sorted.
 fn kills() -> Vec<f64> {
+    let kills = if is_test() { 1 } else { KILLS_EACH };
     let mut times = Vec::new();
     for (name, body) in ENDLESS {
         let spin = Subject::new(&endless(body), &[]);
-        for _ in 0..KILLS_EACH {
+        for _ in 0..kills {
             let started = Instant::now();
             let error = spin.try_call().expect_err("the loop never ends");
             let elapsed = started.elapsed();
@@ -160,20 +159,14 @@ fn kills() -> Vec<f64> {
     times
 }
 
-fn figures(figures: &Figures) {
-    for (loop_name, _) in TIGHT_LOOPS {
-        let sum = |name: &str| -> Option<f64> {
-            PADDINGS
-                .map(|padding| {
-                    figures.median_ns(&format!("interrupt/{loop_name}_{name}_{padding}"))
-                })
-                .sum()
-        };
-        if let (Some(with), Some(without)) = (sum("with_checks"), sum("without_checks")) {
-            figures.print(&format!("interrupt/{loop_name}_ratio"), with / without);
-        }
+fn figures(figures: &Figures, (pairs, kills): (Pairs, Vec<f64>)) {
+    for (name, _) in TIGHT_LOOPS {
+        let pairs = PADDINGS.map(|padding| pairs[format!("{name}/{padding}").as_str()]);
+        let (with, without) = pairs.fold((0.0, 0.0), |(with, without), pair| {
+            (with + pair.ours_ns, without + pair.theirs_ns)
+        });
+        figures.print(&format!("interrupt/{name}_ratio"), with / without);
     }
-    let times = kills();
-    figures.print("interrupt/kill_p50_ms", times[times.len() / 2]);
-    figures.print("interrupt/kill_p99_ms", times[times.len() * 99 / 100]);
+    figures.print("interrupt/kill_p50_ms", kills[kills.len() / 2]);
+    figures.print("interrupt/kill_p99_ms", kills[kills.len() * 99 / 100]);
 }

@@ -2,16 +2,13 @@
 
 use std::collections::HashMap;
 use std::hint::black_box;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use criterion::Criterion;
-use datafusion::arrow::datatypes::{Field, Schema};
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::datasource::MemTable;
-use datafusion::logical_expr::ScalarUDF;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 use parking_lot::Mutex;
@@ -19,44 +16,44 @@ use tokio::runtime::Runtime;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use wasmfusion::{
-    LocalContext, MetricsPublisher, ObserverLayer, Registry, RegistryOptions, ScalarFunction,
-    SessionContextExt, StreamScope,
+    LocalContext, MetricsPublisher, ObserverLayer, Registry, RegistryOptions, SessionContextExt,
+    StreamScope,
 };
-use wasmfusion_benches::{Figures, Runner, Subject, floats, is_test};
+use wasmfusion_benches::{
+    Figures, Pairs, Runner, Subject, built, collect, floats, function_with, is_test, places,
+};
 
 /// The plugins that observe queries, calls and both.
 const OBSERVERS: [&str; 3] = ["slow_queries", "anomaly", "sampler"];
 /// Rows of a batch, and batches of the table.
 const BATCH: usize = 8_192;
 const BATCHES: usize = 250;
+const SQL: &str = "SELECT sum(great_circle_km(la, lo, lb, lp)) FROM legs";
 
 fn main() {
     Runner::new().run(measure, figures);
 }
 
-fn measure(c: &mut Criterion) {
-    let mut group = c.benchmark_group("observe");
-    let numbers = [floats(1, 0.5, 1.0), floats(1, 2.5, 1.0)];
-    for (name, count) in [("counted", true), ("not_counted", false)] {
+fn measure(c: &mut Criterion) -> Pairs {
+    let mut pairs = Pairs::default();
+    let side = |count| {
         let mut options = RegistryOptions::default();
         options.count_calls = count;
-        let function = function(&Registry::new(options), "testing", "add");
-        let subject = Subject::new(&function, &numbers);
-        group.bench_function(name, |b| {
-            let mut scope = Some(Box::<StreamScope>::default());
-            StreamScope::enter(&mut scope, || b.iter(|| black_box(subject.call())));
-        });
-    }
-
-    // Great-circle distances of some two million rows, as a query.
-    let runtime = Runtime::new().expect("a runtime");
-    let sql = "SELECT sum(great_circle_km(la, lo, lb, lp)) FROM legs";
-    let query = |ctx: &SessionContext| {
-        runtime.block_on(async {
-            let query = ctx.sql(sql).await.expect("the query can be planned");
-            black_box(query.collect().await.expect("the query runs"))
-        })
+        let function = function_with(options, "testing", "add");
+        let subject = Subject::new(&function, &[floats(1, 0.5, 1.0), floats(1, 2.5, 1.0)]);
+        let mut scope = Some(Box::default());
+        move |calls| StreamScope::enter(&mut scope, || subject.calls(calls))
     };
+    pairs.measure("counted", side(true), side(false));
+    queries(c);
+    pairs
+}
+
+/// Great-circle distances of some two million rows, as a query. What watches them is there for the whole process, so that they do not take turns.
+fn queries(c: &mut Criterion) {
+    let mut group = c.benchmark_group("observe");
+    let runtime = Runtime::new().expect("a runtime");
+    let query = |ctx| black_box(collect(&runtime, ctx, SQL));
     group.sample_size(20);
     let mut options = RegistryOptions::default();
     options.count_calls = false;
@@ -135,43 +132,17 @@ fn session(registry: &Registry) -> SessionContext {
     registry.load_file(built("geo")).expect("the plugin loads");
     let ctx = SessionContext::new_with_config(SessionConfig::new().with_target_partitions(2));
     ctx.register_plugins(registry).expect("the names are free");
-    let columns = [
-        ("la", floats(BATCH, -60.0, 0.12)),
-        ("lo", floats(BATCH, -179.0, 0.35)),
-        ("lb", floats(BATCH, 60.0, -0.12)),
-        ("lp", floats(BATCH, 179.0, -0.35)),
-    ];
-    let fields: Vec<Field> = columns
-        .iter()
-        .map(|(name, column)| Field::new(*name, column.data_type().clone(), false))
-        .collect();
-    let schema = Arc::new(Schema::new(fields));
-    let columns = columns.into_iter().map(|(_, column)| column).collect();
-    let batch = RecordBatch::try_new(Arc::clone(&schema), columns).expect("a batch");
+    let columns = ["la", "lo", "lb", "lp"].into_iter().zip(places(BATCH));
+    let batch = RecordBatch::try_from_iter(columns).expect("a batch");
     let batches = if is_test() { 2 } else { BATCHES };
-    let half = vec![batch; batches / 2];
-    let table = MemTable::try_new(schema, vec![half.clone(), half]).expect("a table");
+    let half = vec![batch.clone(); batches / 2];
+    let table = MemTable::try_new(batch.schema(), vec![half.clone(), half]).expect("a table");
     ctx.register_table("legs", Arc::new(table))
         .expect("the name is free");
     ctx
 }
 
-fn built(plugin: &str) -> PathBuf {
-    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/plugins/built");
-    built.join(plugin).with_extension("wasm")
-}
-
-fn function(registry: &Registry, plugin: &str, function: &str) -> ScalarUDF {
-    let plugin = registry.load_file(built(plugin)).expect("the plugin loads");
-    ScalarUDF::from(ScalarFunction::named(&plugin, function).expect("it has it"))
-}
-
-fn figures(figures: &Figures) {
-    if let (Some(on), Some(off)) = (
-        figures.median_ns("observe/counted"),
-        figures.median_ns("observe/not_counted"),
-    ) {
-        figures.print("observe/count_ns", on - off);
-    }
-    figures.ratio("observe/on_ratio", "observe/on", "observe/off");
+fn figures(figures: &Figures, pairs: Pairs) {
+    figures.print("observe/count_ns", pairs["counted"].difference_ns);
+    figures.ratio("observe/on_ratio", "observe", ["on", "off"]);
 }

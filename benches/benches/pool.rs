@@ -1,14 +1,12 @@
 //! What it costs whom an instance serves, and where it comes from: the first call of a stream, and one that follows.
 
 use std::hint::black_box;
-use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, StringArray};
 use criterion::Criterion;
-use datafusion::logical_expr::ScalarUDF;
-use wasmfusion::{Isolation, PoolOptions, Registry, RegistryOptions, ScalarFunction, StreamScope};
-use wasmfusion_benches::{Figures, Runner, Subject};
+use wasmfusion::{Isolation, PoolOptions, RegistryOptions, StreamScope};
+use wasmfusion_benches::{Figures, Runner, Subject, function_with};
 
 /// Changes the options of a pool.
 type Change = fn(&mut PoolOptions);
@@ -30,7 +28,9 @@ fn measure(c: &mut Criterion) {
     let names: ArrayRef = Arc::new(StringArray::from(vec!["world"]));
     let mut group = c.benchmark_group("pool");
     for (name, change) in POOLS {
-        let function = hello(change);
+        let mut options = RegistryOptions::default();
+        change(&mut options.pool);
+        let function = function_with(options, "hello", "hello");
         let subject = Subject::new(&function, std::slice::from_ref(&names));
         group.bench_function(format!("{name}_first_call"), |b| {
             b.iter(|| {
@@ -46,21 +46,16 @@ fn measure(c: &mut Criterion) {
     group.finish();
 }
 
-fn hello(change: Change) -> ScalarUDF {
-    let mut options = RegistryOptions::default();
-    change(&mut options.pool);
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/plugins/built/hello.wasm");
-    let plugin = Registry::new(options)
-        .load_file(file)
-        .expect("the plugin loads");
-    ScalarUDF::from(ScalarFunction::named(&plugin, "hello").expect("it has it"))
-}
-
-fn figures(figures: &Figures) {
+fn figures(figures: &Figures, (): ()) {
     for (name, _) in POOLS {
         for call in ["first_call", "next_call"] {
+            let figure = match (name, call) {
+                // What every stream costs before its first row.
+                ("stream", "first_call") => "instantiate/new_instance_us".to_owned(),
+                _ => format!("pool/{name}_{call}_us"),
+            };
             if let Some(ns) = figures.median_ns(&format!("pool/{name}_{call}")) {
-                figures.print(&format!("pool/{name}_{call}_us"), ns / 1e3);
+                figures.print(&figure, ns / 1e3);
             }
         }
     }

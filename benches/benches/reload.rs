@@ -1,8 +1,6 @@
 //! Queries on two threads while versions of a plugin follow one another: how many fail, and how long the longest takes.
 
-use std::cell::Cell;
 use std::fs;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -11,12 +9,12 @@ use datafusion::prelude::SessionContext;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use wasmfusion::{Registry, SessionContextExt};
-use wasmfusion_benches::{Runner, is_test};
+use wasmfusion_benches::{Runner, built, is_test};
 
 /// Versions that follow one another, and the time between two.
 const VERSIONS: usize = 100;
 const EVERY: Duration = Duration::from_millis(100);
-/// Rows of a query.
+/// A query: fifty thousand rows.
 const SQL: &str =
     "SELECT sum(great_circle_km(52.5, 13.4, value / 1000.0, 2.3)) FROM range(0, 50000)";
 
@@ -29,22 +27,20 @@ struct Load {
 }
 
 fn main() {
-    let measured: Cell<Option<[(&str, f64); 5]>> = Cell::new(None);
     Runner::new().run(
-        |_| measured.set(Some(measure())),
-        |figures| {
-            for (name, value) in measured.take().into_iter().flatten() {
+        |_| measure(),
+        |figures, measured| {
+            for (name, value) in measured {
                 figures.print(name, value);
             }
         },
     );
 }
 
-fn measure() -> [(&'static str, f64); 5] {
+fn measure() -> [(&'static str, f64); 4] {
     let versions = if is_test() { 3 } else { VERSIONS };
     let folder = TempDir::new().expect("a folder");
-    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/plugins/built/geo.wasm");
-    let module = fs::read(built).expect("it is built");
+    let module = fs::read(built("geo")).expect("it is built");
     // A section without a meaning makes another module.
     let put = |version: usize| {
         let mut bytes = module.clone();
@@ -82,7 +78,6 @@ fn measure() -> [(&'static str, f64); 5] {
     drop(directory);
     let get = |number: &AtomicU64| number.load(Ordering::Relaxed) as f64;
     [
-        ("reload/versions", versions as f64),
         ("reload/queries", get(&reloading.queries)),
         ("reload/failed_queries", get(&reloading.failed)),
         ("reload/stall_ms", get(&reloading.longest_ns) / 1e6),

@@ -1,13 +1,14 @@
 //! Whole queries over the real flights, with a plugin's function and with the native one in its place.
 
-use std::hint::black_box;
 use std::time::Duration;
 
-use criterion::{BenchmarkId, Criterion};
+use criterion::Criterion;
 use datafusion::prelude::SessionContext;
 use tokio::runtime::Runtime;
 use wasmfusion::SessionContextExt;
-use wasmfusion_benches::{Figures, Runner, built_plugins, native_distance, register_flights};
+use wasmfusion_benches::{
+    Figures, Runner, built_plugins, compare_queries, native_distance, register_flights,
+};
 
 /// Name, and SQL in which `{f}` is the distance function.
 const QUERIES: [(&str, &str); 2] = [
@@ -33,17 +34,9 @@ fn measure(c: &mut Criterion) {
         .sample_size(10)
         .measurement_time(Duration::from_secs(10));
     for (name, sql) in QUERIES {
-        for (side, function) in [("wasm", "great_circle_km"), ("native", "native_distance")] {
-            let sql = sql.replace("{f}", function);
-            group.bench_function(BenchmarkId::new(name, side), |b| {
-                b.iter(|| {
-                    runtime.block_on(async {
-                        let query = ctx.sql(&sql).await.expect("the query can be planned");
-                        black_box(query.collect().await.expect("the query runs"))
-                    })
-                });
-            });
-        }
+        let sides = ["great_circle_km", "native_distance"];
+        let [ours, theirs] = sides.map(|function| sql.replace("{f}", function));
+        compare_queries(&mut group, name, (&runtime, &ctx), [&ours, &theirs]);
     }
     group.finish();
 }
@@ -71,12 +64,8 @@ async fn session() -> SessionContext {
     ctx
 }
 
-fn figures(figures: &Figures) {
+fn figures(figures: &Figures, (): ()) {
     for (name, _) in QUERIES {
-        figures.ratio(
-            &format!("sql/{name}_ratio"),
-            &format!("sql/{name}/wasm"),
-            &format!("sql/{name}/native"),
-        );
+        figures.over_native(&format!("sql/{name}_ratio"), &format!("sql/{name}"));
     }
 }

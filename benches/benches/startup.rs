@@ -8,11 +8,10 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, StringArray};
 use criterion::Criterion;
-use datafusion::logical_expr::ScalarUDF;
 use tempfile::TempDir;
 use wasmfusion::module::ModuleSource;
-use wasmfusion::{ArtifactOptions, Limits, Registry, RegistryOptions, ScalarFunction};
-use wasmfusion_benches::{Figures, Runner, Subject, renamed};
+use wasmfusion::{ArtifactOptions, Limits, Registry, RegistryOptions};
+use wasmfusion_benches::{Figures, Runner, Subject, function_of, renamed};
 
 /// Plugins of the directory.
 const PLUGINS: usize = 100;
@@ -31,8 +30,9 @@ fn measure(c: &mut Criterion) {
     fs::create_dir(&plugins).expect("a folder in it");
     for number in 0..PLUGINS {
         let model = MODELS[number % MODELS.len()];
-        let (name, bytes) = renamed(model, number);
-        fs::write(plugins.join(name).with_extension("wasm"), bytes).expect("it can be written");
+        let name = name(model, number);
+        let file = plugins.join(&name).with_extension("wasm");
+        fs::write(file, renamed(model, &name)).expect("it can be written");
     }
     let registry = || {
         let mut options = RegistryOptions::default();
@@ -59,12 +59,12 @@ fn measure(c: &mut Criterion) {
         });
     });
     let names: ArrayRef = Arc::new(StringArray::from(vec!["world"]));
-    let hello = plugins.join(renamed("hello", 2).0).with_extension("wasm");
+    let hello = plugins.join(name("hello", 2)).with_extension("wasm");
     group.bench_function("first_call", |b| {
         b.iter(|| {
             let plugin = registry().load_file(&hello).expect("it is there");
-            let function = ScalarFunction::named(&plugin, "hello").expect("it has it");
-            black_box(Subject::new(&ScalarUDF::from(function), std::slice::from_ref(&names)).call())
+            let function = function_of(&plugin, "hello");
+            black_box(Subject::new(&function, std::slice::from_ref(&names)).call())
         });
     });
     let counts = registry()
@@ -76,6 +76,11 @@ fn measure(c: &mut Criterion) {
     group.finish();
 }
 
+/// The name of the plugin of this number.
+fn name(model: &str, number: usize) -> String {
+    format!("{}{number:02}", &model[..model.len() - 2])
+}
+
 /// Loads the directory, and makes every function. Their number.
 fn open(registry: &Registry, plugins: &Path) -> usize {
     for (file, loaded) in registry.load_dir(plugins).expect("it can be read") {
@@ -84,14 +89,14 @@ fn open(registry: &Registry, plugins: &Path) -> usize {
     registry.functions().len()
 }
 
-fn figures(figures: &Figures) {
-    if let Some(ns) = figures.median_ns("startup/open_100") {
-        figures.print("startup/open_100_ms", ns / 1e6);
-    }
-    if let Some(ns) = figures.median_ns("startup/sources_100") {
-        figures.print("startup/sources_100_ms", ns / 1e6);
-    }
-    if let Some(ns) = figures.median_ns("startup/first_call") {
-        figures.print("startup/first_call_us", ns / 1e3);
+fn figures(figures: &Figures, (): ()) {
+    for (figure, benchmark, ns) in [
+        ("startup/open_100_ms", "startup/open_100", 1e6),
+        ("startup/sources_100_ms", "startup/sources_100", 1e6),
+        ("startup/first_call_us", "startup/first_call", 1e3),
+    ] {
+        if let Some(median) = figures.median_ns(benchmark) {
+            figures.print(figure, median / ns);
+        }
     }
 }

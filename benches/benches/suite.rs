@@ -3,17 +3,18 @@
 
 use std::hint::black_box;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::array::{ArrayRef, AsArray};
 use arrow::datatypes::Float64Type;
-use criterion::{BenchmarkId, Criterion, Throughput};
+use criterion::Criterion;
 use datafusion::prelude::SessionContext;
 use tokio::runtime::Runtime;
-use wasmfusion::{Plugin, Registry, ScalarFunction, SessionContextExt, StreamScope};
-use wasmfusion_benches::suite::{Case, agree, native_function, natives};
-use wasmfusion_benches::{Figures, Pair, Pairs, Runner, Subject, is_test, register_flights};
+use wasmfusion::{Registry, SessionContextExt};
+use wasmfusion_benches::suite::{Case, native_function, natives};
+use wasmfusion_benches::{
+    Figures, Pairs, Runner, Subject, compare_queries, function_of, is_test, register_flights,
+};
 
 const BATCH: usize = 8_192;
 /// The function that does least for the columns that it takes: what bounds it is the copies.
@@ -48,26 +49,26 @@ const QUERIES: [(&str, &str); 6] = [
 ];
 
 fn main() {
-    let pairs = Pairs::default();
-    Runner::new().run(
-        |c| measure(c, &pairs),
-        |estimates| figures(estimates, &pairs),
-    );
+    Runner::new().run(measure, figures);
 }
 
-fn measure(c: &mut Criterion, pairs: &Pairs) {
+fn measure(c: &mut Criterion) -> Pairs {
     let registry = Registry::default();
     let plugin = registry
         .load_file(Path::new(env!("CARGO_MANIFEST_DIR")).join("suite/suite.wasm"))
         .expect("the suite loads");
+    let mut pairs = Pairs::default();
     for case in Case::all(BATCH) {
-        let mut compare = |kind, columns: &[ArrayRef]| {
-            compare(c, pairs, &plugin, case.name, kind, columns);
-        };
-        compare("all", &case.columns);
-        compare("nulls", &case.columns_with_nulls());
-        if case.name == COPIED {
-            copy(pairs, &case);
+        let name = case.name;
+        let (ours, theirs) = (function_of(&plugin, name), native_function(name));
+        for (kind, columns) in [
+            ("all", &case.columns),
+            ("nulls", &case.columns_with_nulls()),
+        ] {
+            pairs.compare(format!("{kind}/{name}"), &ours, &theirs, columns);
+        }
+        if name == COPIED {
+            copy(&mut pairs, &case);
         }
     }
 
@@ -78,58 +79,15 @@ fn measure(c: &mut Criterion, pairs: &Pairs) {
         .sample_size(10)
         .measurement_time(Duration::from_secs(5));
     for (name, sql) in QUERIES {
-        for (side, prefix) in [("wasm", ""), ("native", "native_")] {
-            let sql = sql.replace("{}", prefix);
-            group.bench_function(BenchmarkId::new(name, side), |b| {
-                b.iter(|| {
-                    runtime.block_on(async {
-                        let query = ctx.sql(&sql).await.expect("the query can be planned");
-                        black_box(query.collect().await.expect("the query runs"))
-                    })
-                });
-            });
-        }
+        let [ours, theirs] = ["", "native_"].map(|prefix| sql.replace("{}", prefix));
+        compare_queries(&mut group, name, (&runtime, &ctx), [&ours, &theirs]);
     }
     group.finish();
-}
-
-/// Measures a function of the suite on these columns, inside a stream's scope and natively.
-fn compare(
-    c: &mut Criterion,
-    pairs: &Pairs,
-    plugin: &Arc<Plugin>,
-    name: &str,
-    kind: &str,
-    columns: &[ArrayRef],
-) {
-    let udf = ScalarFunction::named(plugin, name).expect("the plugin has the function");
-    let wasm = Subject::new(&udf.into(), columns);
-    let native = Subject::new(&native_function(name), columns);
-    let column = |subject: &Subject| subject.call().into_array(BATCH).expect("a column");
-    assert!(
-        agree(&column(&wasm), &column(&native)),
-        "{name}, {kind}: the plugin and the native function differ"
-    );
-    let mut group = c.benchmark_group(format!("suite_{kind}"));
-    group.throughput(Throughput::Elements(BATCH as u64));
-    group.bench_function(BenchmarkId::new(name, "wasm"), |b| {
-        let mut scope = Some(Box::default());
-        StreamScope::enter(&mut scope, || b.iter(|| black_box(wasm.call())));
-    });
-    group.bench_function(BenchmarkId::new(name, "native"), |b| {
-        b.iter(|| black_box(native.call()))
-    });
-    group.finish();
-    let mut scope = Some(Box::default());
-    pairs.measure(
-        &format!("{kind}/{name}"),
-        |calls| StreamScope::enter(&mut scope, || wasm.calls(calls)),
-        |calls| native.calls(calls),
-    );
+    pairs
 }
 
 /// Measures what no sandbox can do without that has a memory of its own: the native function, with its arguments copied in and the result out.
-fn copy(pairs: &Pairs, case: &Case) {
+fn copy(pairs: &mut Pairs, case: &Case) {
     let native = Subject::new(&native_function(case.name), &case.columns);
     let bytes: Vec<&[u8]> = case.columns.iter().map(numbers).collect();
     let mut inside: Vec<Vec<u8>> = bytes.iter().map(|bytes| bytes.to_vec()).collect();
@@ -186,53 +144,33 @@ async fn session(registry: &Registry) -> SessionContext {
     ctx
 }
 
-fn figures(figures: &Figures, pairs: &Pairs) {
-    let (mut ratios, mut null_ratios) = (Vec::new(), Vec::new());
-    for case in Case::all(0) {
-        let name = case.name;
-        for (kind, figure, ratios) in [
-            ("all", format!("suite/{name}_ratio"), &mut ratios),
-            (
-                "nulls",
-                format!("suite/{name}_nulls_ratio"),
-                &mut null_ratios,
-            ),
-        ] {
-            let Some(Pair { ratio, .. }) = pairs.get(&format!("{kind}/{name}")) else {
-                continue;
-            };
-            figures.print(&figure, ratio);
+fn figures(figures: &Figures, pairs: Pairs) {
+    for (kind, infix) in [("all", ""), ("nulls", "nulls_")] {
+        let mut ratios = Vec::new();
+        for case in Case::all(0) {
+            let name = case.name;
+            let ratio = pairs[format!("{kind}/{name}").as_str()].ratio;
+            figures.print(&format!("suite/{name}_{infix}ratio"), ratio);
             if case.counts() {
                 ratios.push(ratio);
             }
         }
-        for side in ["wasm", "native"] {
-            if let Some(ns) = figures.median_ns(&format!("suite_all/{name}/{side}")) {
-                println!("point suite/{side} {name} {BATCH} {ns:.0}");
-            }
-        }
+        let mean = geometric_mean(&ratios);
+        figures.print(&format!("suite/{infix}geomean_ratio"), mean);
+        let worst = ratios.into_iter().fold(0.0, f64::max);
+        figures.print(&format!("suite/worst_{infix}ratio"), worst);
     }
-    if let Some(mean) = geometric_mean(&ratios) {
-        figures.print("suite/geomean_ratio", mean);
-        figures.print("suite/worst_ratio", ratios.into_iter().fold(0.0, f64::max));
-    }
-    if let Some(mean) = geometric_mean(&null_ratios) {
-        figures.print("suite/nulls_geomean_ratio", mean);
-    }
-    if let Some(Pair { ratio, .. }) = pairs.get("floor") {
-        figures.print("suite/worst_floor_ratio", ratio);
-    }
+    figures.print(&format!("suite/{COPIED}_floor_ratio"), pairs["floor"].ratio);
     for (name, _) in QUERIES {
-        figures.ratio(
+        figures.over_native(
             &format!("suite/sql_{name}_ratio"),
-            &format!("suite_sql/{name}/wasm"),
-            &format!("suite_sql/{name}/native"),
+            &format!("suite_sql/{name}"),
         );
     }
 }
 
-/// The geometric mean, if there is anything to take it of.
-fn geometric_mean(values: &[f64]) -> Option<f64> {
+/// The geometric mean.
+fn geometric_mean(values: &[f64]) -> f64 {
     let logs: f64 = values.iter().map(|value| value.ln()).sum();
-    (!values.is_empty()).then(|| (logs / values.len() as f64).exp())
+    (logs / values.len() as f64).exp()
 }

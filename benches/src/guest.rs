@@ -52,6 +52,26 @@ impl GuestFunction {
         }
     }
 
+    /// A function that evaluates `call`, a number of 64 bits, as often as its argument says, and sums it up. What `first` does, it does once before.
+    pub fn repeating(name: impl Into<String>, first: &str, call: &str) -> Self {
+        Self {
+            name: name.into(),
+            params: vec!["Int64"],
+            returns: "Int64",
+            body: format!(
+                "(local $left i64) (local $sum i64)
+                 {first}
+                 (local.set $left (i64.load (i32.load offset=4 (i32.load offset=40 (i32.load offset=8 (local.get $frame))))))
+                 (loop $again
+                   (local.set $sum (i64.add (local.get $sum) {call}))
+                   (local.set $left (i64.sub (local.get $left) (i64.const 1)))
+                   (br_if $again (i64.gt_s (local.get $left) (i64.const 0))))
+                 (i64.store (i32.load offset=4 (i32.load offset=40 (i32.load offset=12 (local.get $frame)))) (local.get $sum))
+                 (i32.const 0)"
+            ),
+        }
+    }
+
     fn declared(&self) -> String {
         let params = self.params.iter().enumerate();
         let params = params.map(|(place, ty)| format!(r#"{{"name":"p{place}","type":"{ty}"}}"#));
@@ -81,14 +101,15 @@ pub fn constant(place: usize) -> String {
     format!("(f64.load (local.get $column{place}))")
 }
 
-/// The text of a module with these functions and imports, which asks for these capabilities.
+/// The text of a module with these functions and fields, imports first, which asks for these capabilities. The first 32 KiB of its memory are its
+/// manifest's.
 ///
 /// # Panics
 ///
 /// If there are more functions than there is room for in the manifest.
 pub fn guest(
     name: &str,
-    imports: &str,
+    fields: &str,
     capabilities: &[&str],
     functions: &[GuestFunction],
 ) -> String {
@@ -101,7 +122,7 @@ pub fn guest(
         capabilities.join(","),
     );
     assert!(
-        MANIFEST + manifest.len() <= REGION,
+        MANIFEST + manifest.len() <= REGION / 2,
         "the manifest is too long"
     );
     let slice: String = [MANIFEST, manifest.len()]
@@ -111,7 +132,7 @@ pub fn guest(
         .collect();
     format!(
         r#"(module
-  {imports}
+  {fields}
   (memory (export "memory") 1)
   (data (i32.const 16) "{slice}")
   (data (i32.const {MANIFEST}) "{}")

@@ -1,18 +1,18 @@
 //! Functions that are measured: one of a plugin, and the same natively, both as DataFusion calls them.
 
-use std::fs;
 use std::hint::black_box;
-use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, Float64Array};
-use arrow::datatypes::{DataType, Field, FieldRef, Float64Type};
+use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array};
+use arrow::datatypes::{DataType, Field, FieldRef, Float64Type, Int64Type, Schema};
 use datafusion::config::ConfigOptions;
 use datafusion::error::Result;
 use datafusion::logical_expr::{
-    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, Volatility, create_udf,
+    AggregateUDF, ColumnarValue, GroupsAccumulator, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF,
+    Volatility, create_udf,
 };
-use wasmfusion::{Plugin, Registry, ScalarFunction};
+use datafusion::physical_expr::aggregate::AggregateExprBuilder;
+use datafusion::physical_expr::expressions::Column;
 
 /// A function with arguments, ready to be called again and again.
 pub struct Subject {
@@ -89,58 +89,57 @@ impl Subject {
     }
 }
 
-/// A registry with these of the built example plugins.
+/// A plugin's function and the native one on the same columns, of which they return the same.
 ///
 /// # Panics
 ///
-/// If one of them is not there.
-pub fn built_plugins(plugins: &[&str]) -> Registry {
-    let registry = Registry::default();
-    for plugin in plugins {
-        load_built(&registry, plugin);
+/// If they do not.
+pub fn both(plugin: &ScalarUDF, native: &ScalarUDF, columns: &[ArrayRef]) -> (Subject, Subject) {
+    let (ours, theirs) = (Subject::new(plugin, columns), Subject::new(native, columns));
+    let column = |subject: &Subject| subject.call().into_array(subject.rows).expect("a column");
+    assert_agree(native.name(), &column(&ours), &column(&theirs), 1e-12);
+    (ours, theirs)
+}
+
+/// Checks that two columns are equal, floating-point numbers as near as said: sine and arc sine come from different libraries.
+///
+/// # Panics
+///
+/// If they are not.
+pub fn assert_agree(what: &str, ours: &ArrayRef, theirs: &ArrayRef, tolerance: f64) {
+    let floats = |column: &ArrayRef| column.as_primitive_opt::<Float64Type>().cloned();
+    let (Some(our_floats), Some(their_floats)) = (floats(ours), floats(theirs)) else {
+        assert_eq!(ours, theirs, "{what}: the plugin and native code differ");
+        return;
+    };
+    assert_eq!(ours.len(), theirs.len(), "{what}");
+    for (row, pair) in our_floats.iter().zip(&their_floats).enumerate() {
+        let agree = match pair {
+            (Some(ours), Some(theirs)) => {
+                (ours - theirs).abs() <= tolerance * theirs.abs().max(1.0)
+            }
+            (ours, theirs) => ours == theirs,
+        };
+        assert!(
+            agree,
+            "{what}, row {row}: the plugin and native code say {pair:?}"
+        );
     }
-    registry
 }
 
-fn load_built(registry: &Registry, plugin: &str) -> Arc<Plugin> {
-    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/plugins/built");
-    registry
-        .load_file(built.join(format!("{plugin}.wasm")))
-        .expect("the plugin loads")
-}
-
-/// A function of one of the built example plugins.
+/// An accumulator of an aggregate function that takes a column of floating-point numbers.
 ///
 /// # Panics
 ///
-/// If there is no such plugin or function.
-pub fn plugin_function(plugin: &str, function: &str) -> ScalarUDF {
-    let plugin = load_built(&Registry::default(), plugin);
-    ScalarUDF::from(ScalarFunction::named(&plugin, function).expect("the plugin has the function"))
-}
-
-/// The module of a built plugin under another name of the same length, and that name: another module.
-///
-/// # Panics
-///
-/// If there is no such plugin.
-pub fn renamed(model: &str, number: usize) -> (String, Vec<u8>) {
-    let file = format!(
-        "{}/../examples/plugins/built/{model}.wasm",
-        env!("CARGO_MANIFEST_DIR")
-    );
-    let mut bytes = fs::read(file).expect("it is built");
-    let name = format!("{}{number:02}", &model[..model.len() - 2]);
-    let (old, new) = (
-        format!("{{\"name\":\"{model}\",\"version\""),
-        format!("{{\"name\":\"{name}\",\"version\""),
-    );
-    let place = bytes
-        .windows(old.len())
-        .position(|window| window == old.as_bytes());
-    let place = place.expect("the manifest is in the module");
-    bytes[place..place + old.len()].copy_from_slice(new.as_bytes());
-    (name, bytes)
+/// If it takes something else.
+pub fn accumulator(function: AggregateUDF) -> Box<dyn GroupsAccumulator> {
+    let schema = Schema::new(vec![Field::new("v", DataType::Float64, true)]);
+    AggregateExprBuilder::new(Arc::new(function), vec![Arc::new(Column::new("v", 0))])
+        .schema(Arc::new(schema))
+        .alias("mean")
+        .build()
+        .and_then(|expression| expression.create_groups_accumulator())
+        .expect("the function takes the column")
 }
 
 /// A native function of the same shape: `compute` gets the argument columns.
@@ -202,9 +201,54 @@ pub fn native_add() -> ScalarUDF {
     )
 }
 
+/// One added to a number, as of the plugin `testing`.
+pub fn native_add_one() -> ScalarUDF {
+    native(
+        "native_add_one",
+        vec![DataType::Int64],
+        DataType::Int64,
+        |columns| {
+            let values = columns[0].as_primitive::<Int64Type>().values();
+            let sums: Vec<i64> = values.iter().map(|value| value.wrapping_add(1)).collect();
+            Arc::new(Int64Array::new(sums.into(), None))
+        },
+    )
+}
+
+/// Places all over the globe: columns of latitudes and longitudes, two of each.
+pub fn places(rows: usize) -> [ArrayRef; 4] {
+    [
+        floats(rows, -60.0, 0.12),
+        floats(rows, -179.0, 0.35),
+        floats(rows, 60.0, -0.12),
+        floats(rows, 179.0, -0.35),
+    ]
+}
+
 /// A column of `rows` numbers from `from` on, `step` apart.
 pub fn floats(rows: usize, from: f64, step: f64) -> ArrayRef {
     Arc::new(Float64Array::from_iter_values(
         (0..rows).map(|row| from + step * (row % 1000) as f64),
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_agree_that_have_the_same_length_nulls_and_nearly_the_same_numbers() {
+        let column = |values: &[Option<f64>]| -> ArrayRef {
+            Arc::new(Float64Array::from_iter(values.iter().copied()))
+        };
+        let agree = |ours: &[Option<f64>], theirs: &[Option<f64>]| {
+            let (ours, theirs) = (column(ours), column(theirs));
+            let check = || assert_agree("it", &ours, &theirs, 1e-12);
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(check)).is_ok()
+        };
+        assert!(agree(&[Some(1.0), None], &[Some(1.0 + 1e-13), None]));
+        assert!(!agree(&[Some(1.0)], &[Some(1.0 + 1e-11)]));
+        assert!(!agree(&[Some(1.0), Some(2.0)], &[Some(1.0)]));
+        assert!(!agree(&[Some(0.0)], &[None]));
+    }
 }

@@ -9,26 +9,24 @@ mod queries;
 mod scalars;
 mod threads;
 
-use std::cell::RefCell;
-
 use wasmfusion_benches::Runner;
 
 use self::curve::Points;
 
 fn main() {
-    let points = RefCell::new(Points::default());
     Runner::new().run(
         |c| {
-            let points = &mut points.borrow_mut();
-            scalars::rows(c, points);
-            scalars::columns(c, points);
-            scalars::string_length(c, points);
-            queries::functions_in_select(c, points);
-            queries::groups(c, points);
-            threads::threads(c, points);
+            let mut points = Points::default();
+            scalars::rows(c, &mut points);
+            scalars::columns(c, &mut points);
+            scalars::string_length(c, &mut points);
+            queries::functions_in_select(c, &mut points);
+            queries::groups(c, &mut points);
+            threads::threads(c, &mut points);
             // At the end: what is loaded there stays in memory.
-            plugins::plugins(c, points);
+            plugins::plugins(c, &mut points);
+            points
         },
-        |figures| points.borrow().print(figures),
+        |figures, points| points.print(figures),
     );
 }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch};
-use arrow::datatypes::{DataType, Field, Float64Type, Schema};
+use arrow::array::{ArrayRef, AsArray, Float64Array, RecordBatch};
+use arrow::datatypes::{DataType, Float64Type};
 use criterion::Criterion;
 use datafusion::datasource::MemTable;
 use datafusion::logical_expr::ScalarUDF;
@@ -12,7 +12,7 @@ use futures::StreamExt;
 use tokio::runtime::Runtime;
 use wasmfusion::{Registry, SessionContextExt};
 use wasmfusion_benches::guest::{GuestFunction, column, constant, guest};
-use wasmfusion_benches::{built_plugins, floats, is_test, native, native_geometric_mean};
+use wasmfusion_benches::{built_plugins, floats, is_test, keyed, native, native_geometric_mean};
 
 use crate::curve::{Curve, Points, Value, places};
 
@@ -75,7 +75,10 @@ pub fn groups(c: &mut Criterion, points: &mut Points) {
     let ctx = session(&built_plugins(&["stats"]));
     ctx.register_udaf(native_geometric_mean());
     let groups = places(&GROUPS, 3);
-    ctx.register_table("t", Arc::new(grouped(groups, count)))
+    let names: Vec<String> = groups.iter().map(|groups| format!("k{groups}")).collect();
+    let keys = names.iter().map(String::as_str).zip(groups.iter().copied());
+    let table = keyed(&keys.collect::<Vec<_>>(), count, 1);
+    ctx.register_table("t", Arc::new(table))
         .expect("the name is free");
 
     let mut curve = Curve::of_queries(c, points, "growth/groups");
@@ -141,28 +144,4 @@ fn native_plus(number: usize) -> ScalarUDF {
             Arc::new(Float64Array::new(sums.into(), None))
         },
     )
-}
-
-/// A table of positive numbers `v`, with a key `k1000` of a thousand values for each number of groups.
-fn grouped(groups: &[usize], rows: usize) -> MemTable {
-    let mut fields: Vec<Field> = groups
-        .iter()
-        .map(|count| Field::new(format!("k{count}"), DataType::Int64, false))
-        .collect();
-    fields.push(Field::new("v", DataType::Float64, false));
-    let schema = Arc::new(Schema::new(fields));
-    let batches = (0..rows).step_by(BATCH).map(|start| {
-        let numbers = start as i64..(start + BATCH).min(rows) as i64;
-        // Multiplied by a large prime, so that groups do not come in order.
-        let key = |count: &usize| -> ArrayRef {
-            let keys = numbers.clone().map(|i| i * 7_368_787 % *count as i64);
-            Arc::new(Int64Array::from_iter_values(keys))
-        };
-        let mut columns: Vec<ArrayRef> = groups.iter().map(key).collect();
-        let values = numbers.clone().map(|i| 1.0 + (i % 1_000) as f64 * 0.25);
-        columns.push(Arc::new(Float64Array::from_iter_values(values)));
-        RecordBatch::try_new(Arc::clone(&schema), columns).expect("the columns fit")
-    });
-    let batches = batches.collect();
-    MemTable::try_new(schema, vec![batches]).expect("the batches fit")
 }

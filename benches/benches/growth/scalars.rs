@@ -7,12 +7,14 @@ use std::sync::Arc;
 use arrow::array::{
     Array, ArrayRef, AsArray, Float64Array, Int64Array, StringArray, StringBuilder, UInt64Array,
 };
-use arrow::datatypes::{DataType, Float64Type, Int64Type};
+use arrow::datatypes::{DataType, Float64Type};
 use criterion::{Bencher, Criterion};
 use datafusion::logical_expr::ScalarUDF;
-use wasmfusion::{Registry, ScalarFunction, StreamScope};
+use wasmfusion::{Registry, StreamScope};
 use wasmfusion_benches::guest::{GuestFunction, column, guest};
-use wasmfusion_benches::{Subject, floats, native, plugin_function};
+use wasmfusion_benches::{
+    Subject, both, floats, function_of, native, native_add_one, plugin_function,
+};
 
 use crate::curve::{Curve, Points, Value, places};
 
@@ -25,7 +27,7 @@ pub fn rows(c: &mut Criterion, points: &mut Points) {
     for &rows in places(&ROWS, 4) {
         let numbers: Vec<i64> = (0..rows as i64).collect();
         let columns: [ArrayRef; 1] = [Arc::new(Int64Array::from(numbers.clone()))];
-        let (plugin, native) = pair(&plugin, &native, &columns);
+        let (plugin, native) = both(&plugin, &native, &columns);
         let value = || Value::NsOf(rows as f64);
         in_scope(&mut curve, "plugin", rows, value(), &plugin);
         curve.measure("native", rows, value(), |b| call(b, &native));
@@ -50,7 +52,7 @@ pub fn columns(c: &mut Criterion, points: &mut Points) {
         let columns: Vec<ArrayRef> = (0..count)
             .map(|place| floats(ROWS, place as f64, 0.5))
             .collect();
-        let (plugin, native) = pair(&sums[count - 1], &native_sum(count), &columns);
+        let (plugin, native) = both(&sums[count - 1], &native_sum(count), &columns);
         let value = || Value::NsOf(ROWS as f64);
         in_scope(&mut curve, "plugin", count, value(), &plugin);
         curve.measure("native", count, value(), |b| call(b, &native));
@@ -97,7 +99,7 @@ pub fn string_length(c: &mut Criterion, points: &mut Points) {
         let columns: [ArrayRef; 1] = [Arc::new(texts)];
         let value = || Value::NsOf(1.0);
         for (series, plugin, native) in &functions {
-            let (plugin, native) = pair(plugin, native, &columns);
+            let (plugin, native) = both(plugin, native, &columns);
             in_scope(&mut curve, series[0], length, value(), &plugin);
             curve.measure(series[1], length, value(), |b| call(b, &native));
         }
@@ -111,21 +113,6 @@ pub fn string_length(c: &mut Criterion, points: &mut Points) {
             });
         });
     }
-}
-
-/// Both functions on these columns.
-///
-/// # Panics
-///
-/// If they return different columns.
-fn pair(plugin: &ScalarUDF, native: &ScalarUDF, columns: &[ArrayRef]) -> (Subject, Subject) {
-    let (ours, theirs) = (Subject::new(plugin, columns), Subject::new(native, columns));
-    let column = |subject: &Subject| {
-        let column = subject.call().into_array(columns[0].len());
-        column.expect("a column")
-    };
-    assert_eq!(&column(&ours), &column(&theirs), "{}", native.name());
-    (ours, theirs)
 }
 
 /// Measures a plugin's function, all samples in one stream.
@@ -159,10 +146,7 @@ fn sums(most: usize) -> Vec<ScalarUDF> {
     let plugin = Registry::default().load_bytes("sums.wat", text.as_bytes());
     let plugin = plugin.expect("the guest loads");
     (1..=most)
-        .map(|params| {
-            let function = ScalarFunction::named(&plugin, &name(params));
-            ScalarUDF::from(function.expect("the guest has the function"))
-        })
+        .map(|params| function_of(&plugin, &name(params)))
         .collect()
 }
 
@@ -182,19 +166,6 @@ fn native_sum(params: usize) -> ScalarUDF {
                 }
             }
             Arc::new(Float64Array::new(sums.into(), None))
-        },
-    )
-}
-
-fn native_add_one() -> ScalarUDF {
-    native(
-        "native_add_one",
-        vec![DataType::Int64],
-        DataType::Int64,
-        |columns| {
-            let values = columns[0].as_primitive::<Int64Type>().values();
-            let sums: Vec<i64> = values.iter().map(|value| value.wrapping_add(1)).collect();
-            Arc::new(Int64Array::new(sums.into(), None))
         },
     )
 }

@@ -1,6 +1,6 @@
 //! `figures.toml`: what figures mean, their targets, and what tables and pictures show. People write it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::Deserialize;
@@ -35,7 +35,7 @@ pub struct Figures {
 pub struct Bench {
     /// Its name in the record.
     pub name: String,
-    /// The command that runs it, words with spaces between.
+    /// The command that runs it, words with spaces between. What comes after `--` are arguments of the bench.
     pub command: String,
 }
 
@@ -43,7 +43,7 @@ pub struct Bench {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Figure {
-    /// `BENCH/NAME_UNIT`.
+    /// As the bench prints it: `GROUP/NAME`, which ends in its unit, or in `_ratio`.
     pub name: String,
     /// What it is, in one line.
     pub what: String,
@@ -55,7 +55,7 @@ pub struct Figure {
     pub target: Option<f64>,
     /// Whether more is better, so that the target is the least that it may be.
     pub at_least: bool,
-    /// What stops it from reaching its target, as measured.
+    /// What stops it from reaching its target, as measured. `{NAME}` is the value of the figure of that name.
     pub limit: Option<String>,
     /// The table that it stands in.
     pub table: String,
@@ -151,7 +151,11 @@ pub struct Curve {
     /// Whether the vertical axis is logarithmic.
     #[serde(default)]
     pub y_log: bool,
-    /// What bends the curve.
+    /// What values are multiplied by; 1 by default.
+    pub scale: Option<f64>,
+    /// A series: what is drawn is the values over those of it at the same place.
+    pub over: Option<String>,
+    /// What bends the curve. `{NAME}` is the value of the figure of that name.
     pub text: String,
     /// Names of series, in the order of the legend.
     pub series: Vec<String>,
@@ -171,9 +175,10 @@ impl Figures {
     ///
     /// # Errors
     ///
-    /// If it is not TOML, has a key that has no meaning, or names a series that it does not describe.
+    /// If it is not TOML, has a key that has no meaning, says a thing twice, or names a series that it does not describe.
     pub fn parse(text: &str) -> Result<Self> {
         let figures: Self = toml::from_str(text).map_err(|error| error.to_string())?;
+        figures.check_names()?;
         for row in &figures.rivals.rows {
             let kinds = [
                 row.figure.is_some(),
@@ -187,7 +192,8 @@ impl Figures {
                 ));
             }
         }
-        let curves = figures.curves.iter().flat_map(|curve| &curve.series);
+        let curves = figures.curves.iter();
+        let curves = curves.flat_map(|curve| curve.series.iter().chain(&curve.over));
         let rows = figures.rivals.rows.iter().flat_map(|row| row.text.keys());
         for name in figures.rivals.columns.iter().chain(curves).chain(rows) {
             if figures.series(name).is_none() {
@@ -199,10 +205,36 @@ impl Figures {
         Ok(figures)
     }
 
+    /// Checks that nothing is described twice: the second one would not be seen.
+    fn check_names(&self) -> Result<()> {
+        check("bench", self.benches.iter().map(|bench| &bench.name))?;
+        check("figure", self.figures.iter().map(|figure| &figure.name))?;
+        check("series", self.series.iter().map(|series| &series.name))?;
+        check("rivals.row", self.rivals.rows.iter().map(|row| &row.label))?;
+        check("curve", self.curves.iter().map(|curve| &curve.name))
+    }
+
+    /// The figure of this name.
+    pub fn figure(&self, name: &str) -> Option<&Figure> {
+        self.figures.iter().find(|figure| figure.name == name)
+    }
+
     /// The series of this name.
     pub fn series(&self, name: &str) -> Option<&Series> {
         self.series.iter().find(|series| series.name == name)
     }
+}
+
+fn check<'a>(kind: &str, names: impl Iterator<Item = &'a String>) -> Result<()> {
+    let mut seen = BTreeSet::new();
+    for name in names {
+        if !seen.insert(name) {
+            return Err(format!(
+                "there are two [[{kind}]] with the name {name:?}: remove one"
+            ));
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -231,6 +263,27 @@ mod tests {
         assert!(refused("[[figure]]\nname = 'a/b'\ntargte = 1").contains("targte"));
         assert!(refused("[rivals]\ncolumns = ['nobody']").contains("nobody"));
         assert!(refused("[[rivals.row]]\nlabel = 'empty'").contains("one of"));
+        let curve = "[[curve]]\nname = 'a'\ntitle = 'A'\nx = 'x'\ny = 'y'\ntext = ''\nseries = []\nover = 'nobody'";
+        assert!(refused(curve).contains("nobody"));
+    }
+
+    #[test]
+    fn what_is_described_twice_is_refused() {
+        for (kind, one) in [
+            ("bench", "name = 'twice'\ncommand = 'a'"),
+            ("figure", "name = 'twice'"),
+            ("series", "name = 'twice'\nlabel = 'a'\ncolor = '#000000'"),
+            ("rivals.row", "label = 'twice'\nfigure = 'a'"),
+            (
+                "curve",
+                "name = 'twice'\ntitle = 'a'\nx = 'a'\ny = 'a'\ntext = 'a'\nseries = []",
+            ),
+        ] {
+            let one = format!("[[{kind}]]\n{one}\n");
+            Figures::parse(&one).expect("one is right");
+            let error = Figures::parse(&one.repeat(2)).expect_err("two are not");
+            assert!(error.contains("twice") && error.contains(kind), "{error}");
+        }
     }
 
     #[test]

@@ -24,12 +24,13 @@ const MEASURED: &str = "hot_paths_measured";
 const UPDATE: &str = "cargo run --package wasmfusion-record -- guard --update";
 
 /// What `guard.toml` says.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Bounds {
     /// How far from its bound a path may be, in percent of it, where the path does not say.
-    allowed_percent: Option<f64>,
+    allowed_percent: f64,
     /// The bounds by path.
+    #[serde(default)]
     path: BTreeMap<String, Bound>,
 }
 
@@ -46,6 +47,43 @@ struct Bound {
 /// A path with the instructions of a call, as counted.
 type Count = (String, u64);
 
+/// How a path is to its bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Fine,
+    /// So much under the bound that the bound should follow.
+    Under,
+    Over,
+    NoBound,
+    NoPath,
+}
+
+impl State {
+    fn of(percent: f64, allowed: f64) -> Self {
+        match percent {
+            _ if percent > allowed => Self::Over,
+            _ if percent < -allowed => Self::Under,
+            _ => Self::Fine,
+        }
+    }
+
+    /// Whether it must not be.
+    fn is_wrong(self) -> bool {
+        matches!(self, Self::Over | Self::NoBound | Self::NoPath)
+    }
+
+    /// What the table says of it.
+    fn note(self) -> &'static str {
+        match self {
+            Self::Fine => "",
+            Self::Under => "write the new, lower bound",
+            Self::Over => "OVER THE BOUND",
+            Self::NoBound => "NO BOUND",
+            Self::NoPath => "NO PATH",
+        }
+    }
+}
+
 /// Counts, and compares with the bounds or writes them.
 ///
 /// # Errors
@@ -53,11 +91,7 @@ type Count = (String, u64);
 /// If a path is over its bound, or has none, or a bound has no path; or if nothing can be counted.
 pub fn run(root: &Path, program: Option<PathBuf>, update: bool) -> Result<()> {
     let path = root.join(FILE);
-    let text = if path.exists() {
-        read(&path)?
-    } else {
-        String::new()
-    };
+    let text = read(&path)?;
     let bounds: Bounds = toml::from_str(&text).map_err(|error| format!("{FILE}: {error}"))?;
     let program = program.map_or_else(|| build(root), Ok)?;
     let counts = count(&program)?;
@@ -233,33 +267,26 @@ fn compare(bounds: &Bounds, counts: &[Count]) -> (String, Result<()>) {
     let mut wrong = Vec::new();
     for name in names {
         let (bound, found) = (bounds.path.get(name), counted.get(name));
-        let (percent, note) = match (bound, found) {
+        let (percent, state) = match (bound, found) {
             (Some(bound), Some(found)) => {
                 let percent = (*found as f64 / bound.instructions as f64 - 1.0) * 100.0;
-                let allowed = bound
-                    .allowed_percent
-                    .or(bounds.allowed_percent)
-                    .unwrap_or(3.0);
-                let note = match percent {
-                    _ if percent > allowed => "OVER THE BOUND",
-                    _ if percent < -allowed => "write the new, lower bound",
-                    _ => "",
-                };
-                (format!("{percent:+.1}"), note)
+                let allowed = bound.allowed_percent.unwrap_or(bounds.allowed_percent);
+                (format!("{percent:+.1}"), State::of(percent, allowed))
             }
-            (None, _) => (String::new(), "NO BOUND"),
-            (_, None) => (String::new(), "NO PATH"),
+            (None, _) => (String::new(), State::NoBound),
+            (_, None) => (String::new(), State::NoPath),
         };
         let cell =
             |number: Option<u64>| number.map_or("–".to_owned(), |number| number.to_string());
         let cells = format!(
-            "{name:width$}  {:>12}  {:>12}  {percent:>8}  {note}",
+            "{name:width$}  {:>12}  {:>12}  {percent:>8}  {}",
             cell(bound.map(|bound| bound.instructions)),
-            cell(found.copied())
+            cell(found.copied()),
+            state.note(),
         );
         table.push_str(cells.trim_end());
         table.push('\n');
-        if !note.is_empty() && note == note.to_uppercase() {
+        if state.is_wrong() {
             wrong.push(name);
         }
     }
@@ -384,12 +411,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_allowed_must_be_said() {
+        let error = toml::from_str::<Bounds>("[path.a]\ninstructions = 1\n");
+        let error = error.expect_err("nothing is allowed").to_string();
+        assert!(error.contains("allowed_percent"), "{error}");
+        toml::from_str::<Bounds>("allowed_percent = 3\n").expect("no paths yet");
+    }
+
+    #[test]
     fn an_update_changes_instructions_only() {
         let text = "# Bounds.\nallowed_percent = 3\n\n# The first.\n[path.a]\ninstructions = 1\nallowed_percent = 5 # noisy\n\n[path.gone]\ninstructions = 2\n";
         let new = updated(text, &counts(&[("a", 10), ("b/c", 20)])).expect("it is updated");
         let expected = "# Bounds.\nallowed_percent = 3\n\n# The first.\n[path.a]\ninstructions = 10\nallowed_percent = 5 # noisy\n\n[path.\"b/c\"]\ninstructions = 20\n";
         assert_eq!(new, expected);
-        let first = updated("", &counts(&[("a", 1)])).expect("it is updated");
-        assert_eq!(first, "[path.a]\ninstructions = 1\n");
+        let first = updated("allowed_percent = 3\n", &counts(&[("a", 1)]));
+        let first = first.expect("it is updated");
+        assert_eq!(first, "allowed_percent = 3\n\n[path.a]\ninstructions = 1\n");
     }
 }

@@ -39,7 +39,7 @@ enum Tool {
         /// Only this bench; may be given several times
         #[arg(long = "bench", value_name = "NAME")]
         benches: Vec<String>,
-        /// Arguments of the benches
+        /// Arguments of the benches, in place of those on record
         #[arg(last = true, value_name = "ARGS")]
         args: Vec<String>,
     },

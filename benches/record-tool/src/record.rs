@@ -50,7 +50,7 @@ pub struct Machine {
     pub arch: String,
     /// Cores that the process may use.
     pub cores: usize,
-    /// The processor's model, as Linux names it.
+    /// The processor's model, as Linux names it, with what tells it from others of that name.
     pub cpu: String,
     /// Release of Linux.
     pub kernel: String,
@@ -120,6 +120,12 @@ impl Record {
     pub fn save(&self, root: &Path) -> Result<()> {
         let text = serde_json::to_string_pretty(self).map_err(|error| error.to_string())?;
         write(&root.join(FILE), &(text + "\n"))
+    }
+
+    /// Whether the bench has run that a figure or curve of this name is of. Names begin with that of the bench, most of them.
+    pub fn has_bench_of(&self, name: &str) -> bool {
+        let bench = name.split('/').next().unwrap_or(name);
+        self.benches.contains_key(bench)
     }
 
     /// A figure's value.

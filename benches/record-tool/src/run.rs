@@ -77,6 +77,12 @@ fn bench<'a>(figures: &'a Figures, name: &str) -> Result<&'a Bench> {
 fn measure(root: &Path, bench: &Bench, args: &[String]) -> Result<Entry> {
     let mut words: Vec<&str> = bench.command.split_ascii_whitespace().collect();
     if !args.is_empty() {
+        words.truncate(
+            words
+                .iter()
+                .position(|word| *word == "--")
+                .unwrap_or(words.len()),
+        );
         words.push("--");
         words.extend(args.iter().map(String::as_str));
     }
@@ -164,11 +170,30 @@ fn machine(root: &Path) -> Result<Machine> {
     Ok(Machine {
         arch: std::env::consts::ARCH.to_owned(),
         cores: cores.get(),
-        cpu: value("/proc/cpuinfo", "model name").unwrap_or_else(|| "unknown processor".to_owned()),
+        cpu: processor(),
         kernel: output(root, "uname", &["-r"])?,
         memory_gib: memory.map_or(0, |kib| (kib / 1024.0 / 1024.0).round() as u64),
         rustc: output(root, "rustc", &["-V"])?,
     })
+}
+
+/// The processor's model. Providers of machines give one name to many, so that the numbers are there as well that tell them apart.
+fn processor() -> String {
+    let of = |key| value("/proc/cpuinfo", key);
+    let name = of("model name").unwrap_or_else(|| "unknown processor".to_owned());
+    let numbers = [
+        ("family", "cpu family"),
+        ("model", "model"),
+        ("stepping", "stepping"),
+    ];
+    let numbers: Vec<String> = numbers
+        .into_iter()
+        .filter_map(|(word, key)| Some(format!("{word} {}", of(key)?)))
+        .collect();
+    match numbers.as_slice() {
+        [] => name,
+        _ => format!("{name} ({})", numbers.join(", ")),
+    }
 }
 
 /// The value of the first line `KEY : VALUE` in a file of Linux.
@@ -262,13 +287,20 @@ mod tests {
         let entry = &record.benches["b"];
         assert!(!entry.modified && entry.commit.len() == 40 && entry.seconds.is_some());
         assert!(entry.machine.cores > 0 && entry.machine.rustc.starts_with("rustc"));
+        if cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+            assert!(
+                entry.machine.cpu.contains("stepping"),
+                "{}",
+                entry.machine.cpu
+            );
+        }
     }
 
     #[test]
     fn only_the_named_bench_runs_with_its_arguments() {
         let (folder, figures) = checkout(&[
             ("a", "echo figure a/x 1"),
-            ("b", "printf %s\\nfigure\\tb/x\\t2\\n"),
+            ("b", "printf %s\\nfigure\\tb/x\\t2\\n -- --slow"),
         ]);
         run(
             folder.path(),

@@ -2,15 +2,32 @@
 
 use std::time::Duration;
 
-use criterion::{BenchmarkId, Criterion, Throughput};
 use rivals::{SERIES, Worker, cold_start, peak_memory};
 use rivals_worker::Function;
 use tempfile::TempDir;
-use wasmfusion_benches::{Figures, Runner, is_test};
+use wasmfusion_benches::{Figures, Runner, fit, is_test, measurement_time, median};
 
 const ROWS: [usize; 5] = [1, 64, 1_024, 8_192, 65_536];
 /// Rows of a call in the measurement of threads.
 const THREAD_ROWS: usize = 64;
+/// How often each call is measured.
+const ROUNDS: u32 = 21;
+/// The series of calls from Arrow to Arrow, and the rival whose calls are not so anyway.
+const ARROW: (&str, &str) = ("extism_arrow", "extism");
+
+/// What was measured: times of calls, and lines of what has no figures.
+struct Measured {
+    times: Vec<Time>,
+    lines: Vec<String>,
+}
+
+/// What a call takes.
+struct Time {
+    function: Function,
+    series: &'static str,
+    rows: usize,
+    ns: f64,
+}
 
 fn main() {
     let mut args = std::env::args().skip(1).peekable();
@@ -21,56 +38,89 @@ fn main() {
         }
         return;
     }
-    let mut lines = Vec::new();
-    // The figures are printed after criterion's, and not in a test.
-    Runner::new().run(|c| lines = measure(c), figures);
-    if !is_test() {
-        for line in lines {
-            println!("{line}");
-        }
-    }
+    Runner::new().run(|_| measure(), figures);
 }
 
-/// Takes all measurements; those that criterion has no form for as lines.
-fn measure(c: &mut Criterion) -> Vec<String> {
-    let mut workers: Vec<Worker> = SERIES.map(|(series, _)| Worker::new(series)).into();
+fn measure() -> Measured {
+    // The one from Arrow to Arrow comes last.
+    let series = SERIES.map(|(series, _)| (series, series));
+    let mut workers: Vec<(&str, Worker)> = series
+        .into_iter()
+        .chain([ARROW])
+        .map(|(series, rival)| (series, Worker::new(rival)))
+        .collect();
+    let mut times = Vec::new();
     for function in Function::ALL {
-        let mut group = c.benchmark_group(format!("rivals_{}", function.name()));
         for rows in ROWS {
-            group.throughput(Throughput::Elements(rows as u64));
             // All of them, before anything is measured.
-            for worker in &mut workers {
+            for (series, worker) in &mut workers {
                 worker.prepare(function, rows);
+                assert!(*series != ARROW.0 || worker.prepare_arrow());
             }
-            for ((series, _), worker) in SERIES.iter().zip(&mut workers) {
-                group.bench_function(BenchmarkId::new(*series, rows), |b| {
-                    b.iter_custom(|calls| worker.run(calls));
+            let all = in_turns(&mut workers);
+            for ((series, _), ns) in workers.iter().zip(all) {
+                times.push(Time {
+                    function,
+                    series,
+                    rows,
+                    ns,
                 });
-                if worker.prepare_arrow() {
-                    group.bench_function(BenchmarkId::new(format!("{series}_arrow"), rows), |b| {
-                        b.iter_custom(|calls| worker.run(calls));
-                    });
-                }
             }
         }
-        group.finish();
     }
-    let mut lines = threads(&mut workers);
+    let mut lines = threads(&mut workers[..SERIES.len()]);
     drop(workers);
     lines.extend(starts());
     lines.extend(memory());
-    lines
+    Measured { times, lines }
 }
 
-/// Calls a second of one function that one thread has, and two, in turns, so that a machine that gets slower is slower for all.
-fn threads(workers: &mut [Worker]) -> Vec<String> {
+/// Nanoseconds of a call of each: medians over rounds in which all were measured, so that a machine that gets slower is slower for all.
+fn in_turns(workers: &mut [(&str, Worker)]) -> Vec<f64> {
+    let rounds = if is_test() { 1 } else { ROUNDS as usize };
+    let calls: Vec<u64> = workers
+        .iter_mut()
+        .map(|(_, worker)| calls(worker))
+        .collect();
+    let mut samples = vec![Vec::new(); workers.len()];
+    for round in 0..rounds {
+        for turn in 0..workers.len() {
+            // In each round another one is the first.
+            let place = (round + turn) % workers.len();
+            let elapsed = workers[place].1.run(calls[place]);
+            samples[place].push(elapsed.as_nanos() as f64 / calls[place] as f64);
+        }
+    }
+    samples.into_iter().map(median).collect()
+}
+
+/// How many calls fill a round's part of the time that each is measured for. The first ones find nothing warm.
+fn calls(worker: &mut Worker) -> u64 {
+    if is_test() {
+        return 1;
+    }
+    let part = (measurement_time() / ROUNDS).as_secs_f64();
+    let mut calls = 1;
+    loop {
+        // The shortest one, since the machine may have done something else in another.
+        let runs = (0..3).map(|_| worker.run(calls).as_secs_f64());
+        let seconds = runs.fold(f64::MAX, f64::min);
+        if seconds > part / 4.0 {
+            return (part / seconds * calls as f64).max(1.0) as u64;
+        }
+        calls *= 2;
+    }
+}
+
+/// Calls a second of one function that one thread has, and two, in turns as well.
+fn threads(workers: &mut [(&str, Worker)]) -> Vec<String> {
     let (rounds, pause) = if is_test() { (1, 10) } else { (3, 500) };
-    let mut sums = [[(0.0, 0.0); 2]; SERIES.len()];
-    for worker in &mut *workers {
+    let mut sums = vec![[(0.0, 0.0); 2]; workers.len()];
+    for (_, worker) in &mut *workers {
         worker.prepare(Function::AddOne, THREAD_ROWS);
     }
     for _ in 0..rounds {
-        for (sums, worker) in sums.iter_mut().zip(&mut *workers) {
+        for (sums, (_, worker)) in sums.iter_mut().zip(&mut *workers) {
             for (place, sum) in sums.iter_mut().enumerate() {
                 let (calls, seconds) = worker.threads(place + 1, Duration::from_millis(pause));
                 *sum = (sum.0 + calls, sum.1 + seconds);
@@ -78,7 +128,7 @@ fn threads(workers: &mut [Worker]) -> Vec<String> {
         }
     }
     let mut lines = Vec::new();
-    for ((series, _), sums) in SERIES.iter().zip(sums) {
+    for ((series, _), sums) in workers.iter().zip(sums) {
         for (place, (calls, seconds)) in sums.iter().enumerate() {
             let rate = calls / seconds;
             lines.push(format!(
@@ -95,13 +145,14 @@ fn starts() -> Vec<String> {
     let samples = if is_test() { 1 } else { 9 };
     let mut lines = Vec::new();
     for (series, caches) in SERIES {
-        let cold = median((0..samples).map(|_| cold_start(series, None)));
+        let start = |cache| median((0..samples).map(|_| cold_start(series, cache)).collect());
+        let cold = start(None);
         lines.push(format!("point rivals/cold_start {series} 0 {cold:.0}"));
         if caches {
             let folder = TempDir::new().expect("a folder");
             // Once, so that it is compiled.
             cold_start(series, Some(folder.path()));
-            let cached = median((0..samples).map(|_| cold_start(series, Some(folder.path()))));
+            let cached = start(Some(folder.path()));
             lines.push(format!(
                 "point rivals/cold_start_cached {series} 0 {cached:.0}"
             ));
@@ -123,60 +174,51 @@ fn memory() -> Vec<String> {
     lines
 }
 
-fn median(samples: impl Iterator<Item = f64>) -> f64 {
-    let mut samples: Vec<f64> = samples.collect();
-    samples.sort_by(f64::total_cmp);
-    samples[samples.len() / 2]
-}
-
-fn figures(figures: &Figures) {
-    let name = |function: Function, series: &str, rows: usize| {
-        format!("rivals_{}/{series}/{rows}", function.name())
+fn figures(figures: &Figures, Measured { times, lines }: Measured) {
+    for time in &times {
+        let (function, series) = (time.function.name(), time.series);
+        println!(
+            "point rivals/{function} {series} {} {:.1}",
+            time.rows, time.ns
+        );
+    }
+    let ns = |function: Function, series: &str, rows: usize| {
+        let mut times = times.iter();
+        let time = times
+            .find(|time| time.function == function && time.series == series && time.rows == rows);
+        time.expect("all are measured").ns
     };
-    let series = || {
-        SERIES
-            .iter()
-            .map(|(series, _)| *series)
-            .chain(["extism_arrow"])
-    };
+    let series = || SERIES.iter().map(|(series, _)| *series).chain([ARROW.0]);
     for function in Function::ALL {
         for series in series() {
-            for rows in ROWS {
-                if let Some(ns) = figures.median_ns(&name(function, series, rows)) {
-                    println!("point rivals/{} {series} {rows} {ns:.1}", function.name());
-                }
-            }
+            let (fixed, row) = fit(&ROWS.map(|rows| (rows, ns(function, series, rows))));
+            // The cost of a call is that of the function that does least.
+            let label = match function {
+                Function::AddOne => series.replace('-', "_"),
+                _ => format!("{}_{}", series.replace('-', "_"), function.name()),
+            };
+            figures.print(&format!("rivals/{label}_fixed_ns"), fixed);
+            figures.print(&format!("rivals/{label}_row_ns"), row);
         }
     }
-    for function in Function::ALL {
-        for series in series() {
-            let points = ROWS.map(|rows| (rows, name(function, series, rows)));
-            if let Some((fixed, row)) = figures.fit(&points) {
-                // The cost of a call is that of the function that does least.
-                let label = match function {
-                    Function::AddOne => series.replace('-', "_"),
-                    _ => format!("{}_{}", series.replace('-', "_"), function.name()),
-                };
-                figures.print(&format!("rivals/{label}_fixed_ns"), fixed);
-                figures.print(&format!("rivals/{label}_row_ns"), row);
-            }
-        }
-    }
-    let one_row = |series: &str| figures.median_ns(&name(Function::AddOne, series, 1));
+    let add_one = |series: &str, rows: usize| ns(Function::AddOne, series, rows);
+    let over_native = |series: &str| add_one(series, 1) - add_one("native", 1);
+    figures.print(
+        "rivals/wasmfusion_over_native_ns",
+        over_native("wasmfusion"),
+    );
     for rival in ["arrow-udf", "extism", "extism_arrow"] {
         let label = rival.replace('-', "_");
-        if let (Some(native), Some(ours), Some(theirs)) =
-            (one_row("native"), one_row("wasmfusion"), one_row(rival))
-        {
-            figures.print(
-                &format!("rivals/{label}_fixed_ratio"),
-                (theirs - native) / (ours - native),
-            );
-        }
-        figures.ratio(
-            &format!("rivals/{label}_8192_ratio"),
-            &name(Function::AddOne, rival, 8_192),
-            &name(Function::AddOne, "wasmfusion", 8_192),
+        figures.print(
+            &format!("rivals/{label}_fixed_ratio"),
+            over_native(rival) / over_native("wasmfusion"),
         );
+        figures.print(
+            &format!("rivals/{label}_8192_ratio"),
+            add_one(rival, 8_192) / add_one("wasmfusion", 8_192),
+        );
+    }
+    for line in lines {
+        println!("{line}");
     }
 }

@@ -16,12 +16,11 @@ use std::sync::Arc;
 use arrow::array::{
     ArrayRef, DictionaryArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
 };
-use arrow::datatypes::{DataType, Field, Int32Type, Schema};
+use arrow::datatypes::{DataType, Field, Int32Type};
 use datafusion::datasource::MemTable;
 use datafusion::logical_expr::function::PartitionEvaluatorArgs;
 use datafusion::logical_expr::{AggregateUDF, PartitionEvaluator, ScalarUDF, WindowUDF};
 use datafusion::physical_expr::PhysicalExpr;
-use datafusion::physical_expr::aggregate::AggregateExprBuilder;
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::projection::ProjectionExec;
@@ -30,10 +29,10 @@ use futures::StreamExt;
 use tokio::runtime::{Builder, Runtime};
 use wasmfusion::{
     AggregateFunction, ArtifactOptions, Plugin, PluginSettings, Registry, RegistryOptions,
-    ScalarFunction, SessionContextExt, SqlFunction, StreamScope, WindowFunction,
+    SessionContextExt, SqlFunction, StreamScope, WindowFunction,
 };
 use wasmfusion_benches::guest::{GuestFunction, guest};
-use wasmfusion_benches::{Subject, floats};
+use wasmfusion_benches::{Subject, accumulator, built, collect, floats, function_of};
 
 /// Calls before those that are counted: what happens once has happened then.
 const WARM_UP: u64 = 16;
@@ -156,15 +155,13 @@ impl Host {
     /// A built plugin, loaded when it is first asked for.
     fn plugin(&self, name: &str) -> Arc<Plugin> {
         self.registry.plugin(name).unwrap_or_else(|| {
-            let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/plugins/built");
-            let file = built.join(name).with_extension("wasm");
-            self.registry.load_file(file).expect("the plugin loads")
+            let plugin = self.registry.load_file(built(name));
+            plugin.expect("the plugin loads")
         })
     }
 
     fn function(&self, plugin: &str, function: &str) -> ScalarUDF {
-        let function = ScalarFunction::named(&self.plugin(plugin), function);
-        ScalarUDF::from(function.expect("the plugin has the function"))
+        function_of(&self.plugin(plugin), function)
     }
 
     /// A session with the functions of this plugin and a table `t` of one batch: `i` counts, `s` is a text.
@@ -262,14 +259,7 @@ fn aggregate(host: &Host, measure: &mut dyn FnMut(&mut dyn FnMut())) {
     let function = SqlFunction::named(&host.plugin("stats"), "geometric_mean");
     let function = function.and_then(AggregateFunction::new);
     let function = AggregateUDF::from(function.expect("the plugin has the function"));
-    let schema = Schema::new(vec![Field::new("v", DataType::Float64, true)]);
-    let mut accumulator =
-        AggregateExprBuilder::new(Arc::new(function), vec![Arc::new(Column::new("v", 0))])
-            .schema(Arc::new(schema))
-            .alias("mean")
-            .build()
-            .and_then(|expression| expression.create_groups_accumulator())
-            .expect("an accumulator");
+    let mut accumulator = accumulator(function);
     let values = [floats(BATCH, 1.0, 0.5)];
     let groups: Vec<usize> = (0..BATCH).map(|row| row * 7 % GROUPS).collect();
     measure(&mut || {
@@ -320,20 +310,7 @@ fn table(host: &Host, measure: &mut dyn FnMut(&mut dyn FnMut())) {
 
 /// Host calls that stay in the process, a hundred in a call.
 fn host_call(host: &Host, measure: &mut dyn FnMut(&mut dyn FnMut())) {
-    let calls = GuestFunction {
-        name: "clock".to_owned(),
-        params: vec!["Int64"],
-        returns: "Int64",
-        body: "(local $left i64) (local $sum i64)
-            (local.set $left (i64.load (i32.load offset=4 (i32.load offset=40 (i32.load offset=8 (local.get $frame))))))
-            (loop $again
-              (local.set $sum (i64.add (local.get $sum) (call $clock)))
-              (local.set $left (i64.sub (local.get $left) (i64.const 1)))
-              (br_if $again (i64.gt_s (local.get $left) (i64.const 0))))
-            (i64.store (i32.load offset=4 (i32.load offset=40 (i32.load offset=12 (local.get $frame)))) (local.get $sum))
-            (i32.const 0)"
-            .to_owned(),
-    };
+    let calls = GuestFunction::repeating("clock", "", "(call $clock)");
     let import = r#"(import "wasmfusion" "clock_realtime" (func $clock (result i64)))"#;
     let text = guest("clock", import, &["clock"], &[calls]);
     let settings = PluginSettings::default().grant("clock");
@@ -358,10 +335,7 @@ fn bind(host: &Host, measure: &mut dyn FnMut(&mut dyn FnMut())) {
 fn small_query(host: &Host, measure: &mut dyn FnMut(&mut dyn FnMut())) {
     let ctx = host.session("testing", BATCH);
     measure(&mut || {
-        let batches = host.runtime.block_on(async {
-            let query = ctx.sql("SELECT add_one(i) FROM t").await;
-            query.expect("it can be planned").collect().await
-        });
-        black_box(batches.expect("it runs"));
+        let sql = "SELECT add_one(i) FROM t";
+        black_box(collect(&host.runtime, &ctx, sql));
     });
 }

@@ -11,7 +11,7 @@ use datafusion::logical_expr::ScalarUDF;
 use suite::{codes, numbers, places, text};
 use wasmfusion_udf::prelude::{Decimal, Timestamp};
 
-use super::native::{self, value};
+use super::native;
 use crate::native as function;
 
 const MOMENT: DataType = DataType::Timestamp(TimeUnit::Microsecond, None);
@@ -113,42 +113,42 @@ fn geohash(columns: &[ArrayRef]) -> ArrayRef {
 fn levenshtein(columns: &[ArrayRef]) -> ArrayRef {
     let (left, right) = (native::text(&columns[0]), native::text(&columns[1]));
     native::numbers::<Int64Type>(left.len(), native::nulls(columns), |row| {
-        text::levenshtein(value(left, row), value(right, row))
+        text::levenshtein(left.value(row), right.value(row))
     })
 }
 
 fn is_email(columns: &[ArrayRef]) -> ArrayRef {
     let texts = native::text(&columns[0]);
     native::truths(texts.len(), native::nulls(columns), |row| {
-        text::is_email(value(texts, row))
+        text::is_email(texts.value(row))
     })
 }
 
 fn json_user(columns: &[ArrayRef]) -> ArrayRef {
     let texts = native::text(&columns[0]);
     native::texts(texts.len(), native::nulls(columns), 16, |row| {
-        text::json_user(value(texts, row))
+        text::json_user(texts.value(row))
     })
 }
 
 fn url_host(columns: &[ArrayRef]) -> ArrayRef {
     let texts = native::text(&columns[0]);
     native::texts(texts.len(), native::nulls(columns), 16, |row| {
-        text::url_host(value(texts, row))
+        text::url_host(texts.value(row))
     })
 }
 
 fn to_base64(columns: &[ArrayRef]) -> ArrayRef {
     let texts = native::text(&columns[0]);
     native::texts(texts.len(), native::nulls(columns), 64, |row| {
-        Some(codes::to_base64(value(texts, row)))
+        Some(codes::to_base64(texts.value(row)))
     })
 }
 
 fn xxhash(columns: &[ArrayRef]) -> ArrayRef {
     let texts = native::text(&columns[0]);
     native::numbers::<UInt64Type>(texts.len(), native::nulls(columns), |row| {
-        codes::xxhash(value(texts, row))
+        codes::xxhash(texts.value(row))
     })
 }
 
@@ -193,7 +193,7 @@ fn split(columns: &[ArrayRef]) -> ArrayRef {
     let texts = native::text(&columns[0]);
     let nulls = native::nulls(columns);
     Arc::new(native::lists(texts.len(), nulls, 24, |row| {
-        text::parts(value(texts, row))
+        text::parts(texts.value(row))
     }))
 }
 
@@ -207,13 +207,13 @@ fn delay_bucket(columns: &[ArrayRef]) -> ArrayRef {
 fn parse_uuid(columns: &[ArrayRef]) -> ArrayRef {
     let texts = native::text(&columns[0]);
     native::fixed_bytes(texts.len(), native::nulls(columns), |row| {
-        codes::parse_uuid(value(texts, row))
+        codes::parse_uuid(texts.value(row))
     })
 }
 
 fn sha256(columns: &[ArrayRef]) -> ArrayRef {
     let texts = native::text(&columns[0]);
     native::fixed_bytes(texts.len(), native::nulls(columns), |row| {
-        Some(codes::sha256(value(texts, row)))
+        Some(codes::sha256(texts.value(row)))
     })
 }

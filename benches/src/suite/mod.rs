@@ -4,9 +4,8 @@ mod columns;
 mod functions;
 mod native;
 
-use arrow::array::{Array, ArrayRef, AsArray, make_array};
+use arrow::array::{Array, ArrayRef, make_array};
 use arrow::buffer::NullBuffer;
-use arrow::datatypes::Float64Type;
 use datafusion::logical_expr::ScalarUDF;
 
 pub use functions::natives;
@@ -61,23 +60,4 @@ pub fn native_function(name: &str) -> ScalarUDF {
     let mut all = natives().into_iter();
     all.find(|udf| udf.name() == name)
         .unwrap_or_else(|| panic!("there is no {name}"))
-}
-
-/// Whether two columns are equal, floating-point numbers to twelve digits: sine and arc sine come from different libraries.
-pub fn agree(ours: &ArrayRef, theirs: &ArrayRef) -> bool {
-    match (
-        ours.as_primitive_opt::<Float64Type>(),
-        theirs.as_primitive_opt::<Float64Type>(),
-    ) {
-        (Some(ours), Some(theirs)) => {
-            ours.len() == theirs.len()
-                && ours.iter().zip(theirs).all(|pair| match pair {
-                    (Some(ours), Some(theirs)) => {
-                        (ours - theirs).abs() <= 1e-12 * theirs.abs().max(1.0)
-                    }
-                    (ours, theirs) => ours == theirs,
-                })
-        }
-        _ => ours == theirs,
-    }
 }

@@ -22,14 +22,6 @@ pub fn text(column: &ArrayRef) -> &StringArray {
     column.as_string()
 }
 
-/// The text of a row, of which the caller knows that there is one.
-#[inline(always)]
-pub fn value(texts: &StringArray, row: usize) -> &str {
-    debug_assert!(row < texts.len());
-    // SAFETY: the loops below run over rows of the batch alone, and every column has as many.
-    unsafe { texts.value_unchecked(row) }
-}
-
 /// A number for each row without NULL. Where there is a NULL, `compute` is not called.
 #[inline(always)]
 pub fn numbers<T: ArrowPrimitiveType>(

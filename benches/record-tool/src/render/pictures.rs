@@ -9,7 +9,7 @@ use super::Output;
 use super::axis::Axis;
 use crate::Result;
 use crate::figures::{Curve, Figures, Series};
-use crate::record::Record;
+use crate::record::{Record, X};
 
 const WIDTH: u32 = 800;
 const HEIGHT: u32 = 480;
@@ -19,8 +19,48 @@ const LINE: u32 = 22;
 const SERIES_OF_LINE: usize = 4;
 const FONT: &str = "sans-serif";
 
+/// Corners of a mark, around its point.
+type Mark = [(i32, i32)];
+
+/// What points are drawn as, one for each series of a picture: colours alone are not for everybody.
+const MARKS: [&Mark; 6] = [
+    // Nearly a circle.
+    &[
+        (-2, -4),
+        (2, -4),
+        (4, -2),
+        (4, 2),
+        (2, 4),
+        (-2, 4),
+        (-4, 2),
+        (-4, -2),
+    ],
+    &[(-4, -4), (4, -4), (4, 4), (-4, 4)],
+    &[(0, -5), (5, 4), (-5, 4)],
+    &[(0, -6), (6, 0), (0, 6), (-6, 0)],
+    &[(0, 5), (5, -4), (-5, -4)],
+    &[
+        (-5, -3),
+        (-3, -5),
+        (0, -2),
+        (3, -5),
+        (5, -3),
+        (2, 0),
+        (5, 3),
+        (3, 5),
+        (0, 2),
+        (-3, 5),
+        (-5, 3),
+        (-2, 0),
+    ],
+];
+
 /// A series that was measured, with its points.
-type Line<'a> = (&'a Series, Vec<(f64, f64)>);
+struct Line<'a> {
+    series: &'a Series,
+    mark: &'static Mark,
+    points: Vec<(f64, f64)>,
+}
 
 /// The pictures of all curves, without text for those that are not measured.
 ///
@@ -46,17 +86,27 @@ pub fn is_drawn(figures: &Figures, record: &Record, curve: &Curve) -> bool {
 /// What of a curve can be drawn: a logarithmic axis has no place for zero.
 fn lines<'a>(figures: &'a Figures, record: &Record, curve: &Curve) -> Vec<Line<'a>> {
     let has_place = |value: f64, log: bool| !log || value > 0.0;
-    let line = |series: &'a Series| {
+    let scale = curve.scale.unwrap_or(1.0);
+    let shown = |x: &X, y: f64| match &curve.over {
+        None => Some(y * scale),
+        Some(over) => Some(y / record.points(&curve.name, over)?.get(x)? * scale),
+    };
+    let line = |(series, mark): (&'a Series, &&'static Mark)| {
         let points = record.points(&curve.name, &series.name)?.iter();
         let points = points
-            .map(|(x, y)| (x.0, *y))
+            .filter_map(|(x, y)| Some((x.0, shown(x, *y)?)))
             .filter(|(x, y)| has_place(*x, curve.x_log) && has_place(*y, curve.y_log));
-        Some((series, points.collect::<Vec<_>>()))
+        Some(Line {
+            series,
+            mark,
+            points: points.collect(),
+        })
     };
     let series = curve.series.iter().filter_map(|name| figures.series(name));
     series
+        .zip(MARKS.iter().cycle())
         .filter_map(line)
-        .filter(|(_, points)| !points.is_empty())
+        .filter(|line| !line.points.is_empty())
         .collect()
 }
 
@@ -68,7 +118,7 @@ fn draw(curve: &Curve, lines: &[Line]) -> Result<String> {
         let (head, body) =
             area.split_vertically(TITLE + LINE * lines.len().div_ceil(SERIES_OF_LINE) as u32);
         legend(&head, &curve.title, lines)?;
-        let points = || lines.iter().flat_map(|(_, points)| points);
+        let points = || lines.iter().flat_map(|line| &line.points);
         let xs = points().map(|point| point.0).collect();
         let ys = points().map(|point| point.1).collect();
         let mut chart = ChartBuilder::on(&body)
@@ -88,18 +138,18 @@ fn draw(curve: &Curve, lines: &[Line]) -> Result<String> {
             .draw()
             .map_err(text)?;
         // The first one lies on top.
-        for (series, points) in lines.iter().rev() {
-            let color = color(series)?;
+        for line in lines.iter().rev() {
+            let color = color(line.series)?;
             chart
                 .draw_series(LineSeries::new(
-                    points.iter().copied(),
+                    line.points.iter().copied(),
                     color.stroke_width(2),
                 ))
                 .map_err(text)?;
-            let dots = points
-                .iter()
-                .map(|point| Circle::new(*point, 3, color.filled()));
-            chart.draw_series(dots).map_err(text)?;
+            let marks = line.points.iter().map(|point| {
+                EmptyElement::at(*point) + Polygon::new(line.mark.to_vec(), color.filled())
+            });
+            chart.draw_series(marks).map_err(text)?;
         }
         area.present().map_err(text)?;
     }
@@ -117,14 +167,16 @@ where
     };
     draw(title, (20, 10), 25)?;
     let width = (WIDTH - 40) as i32 / SERIES_OF_LINE as i32;
-    for (place, (series, _)) in lines.iter().enumerate() {
+    for (place, Line { series, mark, .. }) in lines.iter().enumerate() {
         let (line, column) = (place / SERIES_OF_LINE, place % SERIES_OF_LINE);
         let x = 20 + width * column as i32;
         let y = (TITLE + LINE * line as u32) as i32 + 10;
         let color = color(series)?;
         let stroke = PathElement::new(vec![(x, y), (x + 20, y)], color.stroke_width(2));
         area.draw(&stroke).map_err(text)?;
-        area.draw(&Circle::new((x + 10, y), 3, color.filled()))
+        let around = |(right, down): &(i32, i32)| (x + 10 + right, y + down);
+        let corners: Vec<_> = mark.iter().map(around).collect();
+        area.draw(&Polygon::new(corners, color.filled()))
             .map_err(text)?;
         draw(&series.label, (x + 26, y - 7), 17)?;
     }
@@ -200,6 +252,25 @@ mod tests {
             assert!(svg.contains(word), "{word}: {svg}");
         }
         assert!(!svg.contains("NaN") && !svg.contains("inf"));
+    }
+
+    #[test]
+    fn values_are_scaled_and_taken_over_those_of_a_series() {
+        let (mut figures, record) = given(
+            "point growth/rows native 1 500\npoint growth/rows native 2 4\npoint growth/rows other 1 250",
+        );
+        let shown = |figures: &Figures| {
+            let lines = lines(figures, &record, &figures.curves[0]);
+            lines
+                .iter()
+                .flat_map(|line| line.points.clone())
+                .collect::<Vec<_>>()
+        };
+        figures.curves[0].scale = Some(0.5);
+        assert_eq!(shown(&figures), [(1.0, 250.0), (2.0, 2.0)]);
+        // Where the other series has no point, there is nothing to be over.
+        figures.curves[0].over = Some("other".to_owned());
+        assert_eq!(shown(&figures), [(1.0, 1.0)]);
     }
 
     #[test]

@@ -1,16 +1,23 @@
 //! The tables, in Markdown. What is not measured is a dash in them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{numbers, pictures};
+use super::{DOCS, numbers, pictures, quotes};
+use crate::Result;
 use crate::figures::{Curve, Figure, Figures, Row, Series};
 use crate::record::{Entry, Machine, Record, X};
 
 /// What a cell has that was not measured.
 const MISSING: &str = "–";
+/// What is said of a record without benches.
+const NOT_YET: &str = "Not measured yet.";
 
 /// The figures of a table with their targets; in the README those that it shows, and without names.
-pub fn figures(figures: &Figures, record: &Record, table: &str, readme: bool) -> String {
+///
+/// # Errors
+///
+/// If a text names a figure that is not there.
+pub fn figures(figures: &Figures, record: &Record, table: &str, readme: bool) -> Result<String> {
     let shown = |figure: &&Figure| figure.table == table && (figure.readme || !readme);
     let rows: Vec<&Figure> = figures.figures.iter().filter(shown).collect();
     let targets = rows.iter().any(|figure| figure.target.is_some());
@@ -22,8 +29,10 @@ pub fn figures(figures: &Figures, record: &Record, table: &str, readme: bool) ->
     for figure in rows {
         let value = record.figure(&figure.name);
         let name = format!("`{}`", figure.name);
-        let (target, state) = (target(figure), state(figure, value));
-        let measured = value.map_or(MISSING.to_owned(), |value| measured(figure, value));
+        let limit = figure.limit.as_deref();
+        let limit = limit.map(|limit| quotes::filled(limit, figures, record));
+        let (target, state) = (target(figure), state(figure, value, limit.transpose()?));
+        let measured = measured(figure, value);
         let mut cells = vec![figure.what.as_str()];
         cells.extend((!readme).then_some(name.as_str()));
         cells.push(&measured);
@@ -35,7 +44,7 @@ pub fn figures(figures: &Figures, record: &Record, table: &str, readme: bool) ->
         );
         out.push(line(&cells));
     }
-    out.join("\n")
+    Ok(out.join("\n"))
 }
 
 fn unit(number: String, unit: &str) -> String {
@@ -47,7 +56,10 @@ fn unit(number: String, unit: &str) -> String {
 }
 
 /// A value with its unit; with more digits where it would look as if it met a target that it misses.
-fn measured(figure: &Figure, value: f64) -> String {
+pub fn measured(figure: &Figure, value: Option<f64>) -> String {
+    let Some(value) = value else {
+        return MISSING.to_owned();
+    };
     let digits = if figure.is_met(value) == Some(false) {
         let like_target = |digits: &usize| {
             figure.target.map(|target| numbers::fixed(target, *digits))
@@ -69,9 +81,9 @@ fn target(figure: &Figure) -> String {
     })
 }
 
-fn state(figure: &Figure, value: Option<f64>) -> String {
+fn state(figure: &Figure, value: Option<f64>, limit: Option<String>) -> String {
     let met = value.map(|value| figure.is_met(value));
-    match (met, &figure.limit) {
+    match (met, limit) {
         (None, _) => "not measured".to_owned(),
         (Some(None), _) => String::new(),
         (Some(Some(true)), _) => "met".to_owned(),
@@ -81,7 +93,11 @@ fn state(figure: &Figure, value: Option<f64>) -> String {
 }
 
 /// The project beside its rivals: a row for each work, a column for each series, the best of those that race in bold.
-pub fn rivals(figures: &Figures, record: &Record, readme: bool) -> String {
+///
+/// # Errors
+///
+/// If the bench is on record that a row is of, and has printed nothing of it.
+pub fn rivals(figures: &Figures, record: &Record, readme: bool) -> Result<String> {
     let columns = || {
         figures
             .rivals
@@ -99,6 +115,17 @@ pub fn rivals(figures: &Figures, record: &Record, readme: bool) -> String {
         .filter(|row| row.readme || !readme)
     {
         let values: Vec<Option<f64>> = columns().map(|series| value(record, row, series)).collect();
+        if let Some(source) = source(row)
+            && record.has_bench_of(source)
+            && values.iter().all(Option::is_none)
+        {
+            return Err(format!(
+                "the row {:?} is of {source}, but no such thing is in {}: mend the row in {}, or run the bench again",
+                row.label,
+                crate::record::FILE,
+                crate::figures::FILE
+            ));
+        }
         let races = columns().zip(&values).filter(|(series, _)| series.races);
         let best = races
             .filter_map(|(_, value)| *value)
@@ -123,7 +150,13 @@ pub fn rivals(figures: &Figures, record: &Record, readme: bool) -> String {
         }));
         out.push(line(&cells));
     }
-    out.join("\n")
+    Ok(out.join("\n"))
+}
+
+/// The figure or curve that a row is of.
+fn source(row: &Row) -> Option<&str> {
+    let curve = row.point.as_ref().map(|point| point.curve.as_str());
+    row.figure.as_deref().or(curve)
 }
 
 /// What a row shows of a series, in the row's unit.
@@ -142,7 +175,11 @@ fn value(record: &Record, row: &Row, series: &Series) -> Option<f64> {
 }
 
 /// The pictures, each with what bends its curve.
-pub fn curves(figures: &Figures, record: &Record) -> String {
+///
+/// # Errors
+///
+/// If a text names a figure that is not there.
+pub fn curves(figures: &Figures, record: &Record) -> Result<String> {
     let section = |curve: &Curve| {
         let picture = if pictures::is_drawn(figures, record, curve) {
             format!(
@@ -152,21 +189,37 @@ pub fn curves(figures: &Figures, record: &Record) -> String {
         } else {
             "Not measured.".to_owned()
         };
-        format!(
-            "### {}\n\n{picture}\n\n{}\n",
-            curve.title,
-            curve.text.trim()
-        )
+        let text = quotes::filled(curve.text.trim(), figures, record)?;
+        Ok(format!("### {}\n\n{picture}\n\n{text}\n", curve.title))
     };
-    figures
-        .curves
-        .iter()
-        .map(section)
-        .collect::<Vec<_>>()
-        .join("\n")
+    let sections: Result<Vec<String>> = figures.curves.iter().map(section).collect();
+    Ok(sections?.join("\n"))
 }
 
-/// One sentence that says when the benches ran, on what, of which commit and by which command.
+/// One sentence that says on what the benches ran, when and of which commits.
+pub fn machine_in_short(record: &Record) -> String {
+    let entries = || record.benches.values();
+    let all = |of: &dyn Fn(&Entry) -> String| -> String {
+        let all: BTreeSet<String> = entries().map(of).collect();
+        all.into_iter().collect::<Vec<_>>().join(", ")
+    };
+    if record.benches.is_empty() {
+        return NOT_YET.to_owned();
+    }
+    let changes = if entries().any(|entry| entry.modified) {
+        ", in part with uncommitted changes"
+    } else {
+        ""
+    };
+    format!(
+        "Measured on {}; {}; commits {}{changes}: [`{DOCS}`]({DOCS}) says which bench ran when, and by which command.",
+        all(&|entry| place(&entry.machine)),
+        all(&|entry| entry.date.clone()),
+        all(&|entry| short(&entry.commit).to_owned()),
+    )
+}
+
+/// When each bench ran, on what, of which commit and by which command.
 pub fn machine(record: &Record) -> String {
     // By machine, then by all else: benches that ran alike are named together.
     let mut machines: Vec<(&Machine, BTreeMap<String, Vec<String>>)> = Vec::new();
@@ -184,22 +237,17 @@ pub fn machine(record: &Record) -> String {
             .or_default()
             .push(format!("`{name}`"));
     }
-    let one_run = |runs: &BTreeMap<String, Vec<String>>| match runs.iter().next() {
-        Some((how, _)) if runs.len() == 1 && machines.len() == 1 => how.clone(),
-        _ => {
-            let runs = runs
-                .iter()
-                .map(|(how, benches)| format!("{} {how}", benches.join(", ")));
-            runs.collect::<Vec<_>>().join("; ")
-        }
+    let part = |(machine, runs): &(&Machine, BTreeMap<String, Vec<String>>)| {
+        let mut lines = vec![format!("Measured on {}:\n", place(machine))];
+        lines.extend(
+            runs.iter()
+                .map(|(how, benches)| format!("- {} {how}", benches.join(", "))),
+        );
+        lines.join("\n")
     };
-    let parts: Vec<String> = machines
-        .iter()
-        .map(|(machine, runs)| format!("on {}: {}", place(machine), one_run(runs)))
-        .collect();
-    match parts.as_slice() {
-        [] => "Not measured yet.".to_owned(),
-        _ => format!("Measured {}.", parts.join("; and ")),
+    match machines.as_slice() {
+        [] => NOT_YET.to_owned(),
+        _ => machines.iter().map(part).collect::<Vec<_>>().join("\n\n"),
     }
 }
 
@@ -227,7 +275,7 @@ fn how(name: &str, entry: &Entry) -> String {
         .split(' ')
         .map(|word| if word == name { "NAME" } else { word });
     let command = words.collect::<Vec<_>>().join(" ");
-    let commit = entry.commit.get(..10).unwrap_or(&entry.commit);
+    let commit = short(&entry.commit);
     let changes = if entry.modified {
         " with uncommitted changes"
     } else {
@@ -237,6 +285,10 @@ fn how(name: &str, entry: &Entry) -> String {
         "on {} at commit {commit}{changes} by `{command}`",
         entry.date
     )
+}
+
+fn short(commit: &str) -> &str {
+    commit.get(..10).unwrap_or(commit)
 }
 
 fn line<T: AsRef<str>>(cells: &[T]) -> String {
@@ -261,7 +313,7 @@ mod tests {
         what = 'a call'
         unit = 'ns'
         target = 60
-        limit = 'the copy'
+        limit = 'the copy of {a/row_ns}'
         table = 'targets'
         readme = true
         [[figure]]
@@ -330,6 +382,7 @@ mod tests {
             given("figure a/fixed_ns 60.4\nfigure a/threads_ratio 1.96\nfigure a/row_ns 0.6");
         let lines = |table, readme| {
             figures(&all, &record, table, readme)
+                .expect("it is made")
                 .lines()
                 .map(str::to_owned)
                 .collect::<Vec<_>>()
@@ -339,14 +392,14 @@ mod tests {
             [
                 "|  | figure | measured | target |  |",
                 "|---|---|---|---|---|",
-                "| a call | `a/fixed_ns` | 60.4 ns | ≤ 60 ns | **missed**: the copy |",
+                "| a call | `a/fixed_ns` | 60.4 ns | ≤ 60 ns | **missed**: the copy of 0.60 ns |",
                 "| two threads | `a/threads_ratio` | 1.96 | ≥ 1.95 | met |",
                 "| nobody knows | `a/none_ms` | – | ≤ 3 | not measured |",
             ]
         );
         assert_eq!(
             lines("targets", true)[2..],
-            ["| a call | 60.4 ns | ≤ 60 ns | **missed**: the copy |"]
+            ["| a call | 60.4 ns | ≤ 60 ns | **missed**: the copy of 0.60 ns |"]
         );
         assert_eq!(
             lines("more", false)[2..],
@@ -360,7 +413,7 @@ mod tests {
             "figure r/native_fixed_ns 200\nfigure r/wasmfusion_fixed_ns 240\nfigure r/arrow_udf_fixed_ns 3500
              point r/threads wasmfusion 2 90\npoint r/threads arrow-udf 2 7.5\npoint r/threads native 1 8",
         );
-        let table = rivals(&all, &record, false);
+        let table = rivals(&all, &record, false).expect("it is made");
         let lines: Vec<&str> = table.lines().skip(2).collect();
         assert_eq!(
             lines,
@@ -370,19 +423,36 @@ mod tests {
                 "| limit | – | 5 s | – |",
             ]
         );
-        assert_eq!(rivals(&all, &record, true).lines().count(), 3);
+        let readme = rivals(&all, &record, true).expect("it is made");
+        assert_eq!(readme.lines().count(), 3);
+    }
+
+    #[test]
+    fn a_row_of_what_nothing_prints_is_refused() {
+        let (all, mut record) = given("figure r/native_fixed_ns 200");
+        // The bench `r` has not run as far as the record knows.
+        rivals(&all, &record, false).expect("it is made");
+        let entry = record.benches.remove("a").expect("it is there");
+        record.benches.insert("r".to_owned(), entry);
+        let error = rivals(&all, &record, false).expect_err("it has printed no point");
+        assert!(
+            error.contains("\"calls\"") && error.contains("r/threads"),
+            "{error}"
+        );
     }
 
     #[test]
     fn nothing_measured_is_a_table_of_dashes() {
         let all = Figures::parse(FIGURES).expect("it can be read");
-        let table = rivals(&all, &Record::default(), false);
+        let table = rivals(&all, &Record::default(), false).expect("it is made");
         assert!(table.contains("| fixed, µs | – | – | – |"), "{table}");
         assert!(
             figures(&all, &Record::default(), "targets", false)
+                .expect("it is made")
                 .contains("| – | ≤ 60 ns | not measured |")
         );
-        assert_eq!(machine(&Record::default()), "Not measured yet.");
+        assert_eq!(machine(&Record::default()), NOT_YET);
+        assert_eq!(machine_in_short(&Record::default()), NOT_YET);
     }
 
     #[test]
@@ -407,15 +477,25 @@ mod tests {
                 .benches
                 .insert(name.to_owned(), entry(name, "2026-12-01"));
         }
-        let on = "Measured on 2 cores of A CPU, 24 GiB, Linux 6.18, x86_64, rustc 1.95.0:";
+        let on = "Measured on 2 cores of A CPU, 24 GiB, Linux 6.18, x86_64, rustc 1.95.0";
         let run = "at commit 0123456789 by `cargo bench --bench NAME`";
-        assert_eq!(machine(&record), format!("{on} on 2026-12-01 {run}."));
+        assert_eq!(
+            machine(&record),
+            format!("{on}:\n\n- `a`, `b` on 2026-12-01 {run}")
+        );
         record
             .benches
             .insert("c".to_owned(), entry("c", "2026-12-02"));
         assert_eq!(
             machine(&record),
-            format!("{on} `a`, `b` on 2026-12-01 {run}; `c` on 2026-12-02 {run}.")
+            format!("{on}:\n\n- `a`, `b` on 2026-12-01 {run}\n- `c` on 2026-12-02 {run}")
+        );
+        let short = machine_in_short(&record);
+        assert!(
+            short.starts_with(&format!(
+                "{on}; 2026-12-01, 2026-12-02; commits 0123456789: "
+            )),
+            "{short}"
         );
     }
 }
