@@ -34,19 +34,32 @@ impl Work<'_> {
     ///
     /// If a call fails.
     pub fn at_once(self, threads: usize, times: u64) -> Duration {
-        let start = &Barrier::new(threads);
-        let windows: Vec<(Instant, Instant)> = thread::scope(|scope| {
-            let threads: Vec<_> = (0..threads)
-                .map(|_| scope.spawn(move || self.window(start, times)))
-                .collect();
-            let windows = threads.into_iter().map(|thread| thread.join());
-            windows.map(|window| window.expect("no panic")).collect()
-        });
+        let windows = self.windows(threads, times);
         let first = windows.iter().map(|(start, _)| *start).min();
         let last = windows.iter().map(|(_, end)| *end).max();
         first
             .zip(last)
             .map_or(Duration::ZERO, |(first, last)| last - first)
+    }
+
+    /// How many times a second so many threads do it together, each for as long as it takes to do it so many times: one that is kept waiting by something
+    /// else on the machine does not slow down the others.
+    fn rate(self, threads: usize, times: u64) -> f64 {
+        let windows = self.windows(threads, times);
+        let rate = |(start, end): &(Instant, Instant)| times as f64 / (*end - *start).as_secs_f64();
+        windows.iter().map(rate).sum()
+    }
+
+    /// When each of so many threads started, and when it had done it so many times.
+    fn windows(self, threads: usize, times: u64) -> Vec<(Instant, Instant)> {
+        let start = &Barrier::new(threads);
+        thread::scope(|scope| {
+            let threads: Vec<_> = (0..threads)
+                .map(|_| scope.spawn(move || self.window(start, times)))
+                .collect();
+            let windows = threads.into_iter().map(|thread| thread.join());
+            windows.map(|window| window.expect("no panic")).collect()
+        })
     }
 
     /// When a thread started, and when it had done it so many times.
@@ -97,23 +110,21 @@ pub fn two_over_one<const N: usize>(works: [Work<'_>; N]) -> [f64; N] {
     };
     let times = works.map(|work| {
         const TIMES: u64 = 500;
-        let runs = (0..5).map(|_| work.at_once(1, TIMES).as_secs_f64());
-        let once = runs.fold(f64::MAX, f64::min) / TIMES as f64;
-        (burst.as_secs_f64() / once).max(1.0) as u64
+        let rate = (0..5).map(|_| work.rate(1, TIMES)).fold(1.0, f64::max);
+        (burst.as_secs_f64() * rate).max(1.0) as u64
     });
     let mut ratios = [const { Vec::new() }; N];
     for round in 0..rounds {
         for ((work, times), ratios) in works.iter().zip(times).zip(&mut ratios) {
-            let seconds = |threads| work.at_once(threads, times).as_secs_f64();
             // Neither is always the first one.
             let (one, two) = if round % 2 == 0 {
-                let one = seconds(1);
-                (one, seconds(2))
+                let one = work.rate(1, times);
+                (one, work.rate(2, times))
             } else {
-                let two = seconds(2);
-                (seconds(1), two)
+                let two = work.rate(2, times);
+                (work.rate(1, times), two)
             };
-            ratios.push(2.0 * one / two);
+            ratios.push(two / one);
         }
     }
     ratios.map(median)

@@ -151,38 +151,6 @@ fn a_batch_in_parts_has_the_time_of_one_call() {
     assert!(error.to_string().contains("call_timeout_ms"), "{error}");
 }
 
-#[test]
-fn many_numbers_in_parts_are_the_same_rows_and_one_call() {
-    const ROWS: usize = 2 * ROWS_MAX;
-    const SQL: &str = "SELECT great_circle_km(lat1, lon1, lat2, lon2) km FROM t";
-    let registry = Registry::default();
-    registry
-        .load_file(built_plugins().join("geo.wasm"))
-        .expect("it is built");
-    let degrees = |factor: usize| -> ArrayRef {
-        let degrees = (0..ROWS).map(|row| (row * factor % 1_800) as f64 / 10.0 - 90.0);
-        Arc::new(Float64Array::from_iter_values(degrees))
-    };
-    let columns = [("lat1", 7), ("lon1", 11), ("lat2", 13), ("lon2", 17)];
-    let columns = columns.map(|(name, factor)| (name, degrees(factor)));
-    let batch = RecordBatch::try_from_iter(columns).expect("a batch");
-    let slices = (0..ROWS).step_by(500).map(|row| batch.slice(row, 500));
-    let expected = answer(&session(&registry, slices.collect()), SQL).expect("it has an answer");
-    let counts = || {
-        let usage = registry.usage();
-        let usage = usage
-            .iter()
-            .find(|usage| &*usage.function == "great_circle_km");
-        usage.expect("it was called").counts
-    };
-    let before = counts();
-    let ours = answer(&session(&registry, vec![batch]), SQL).expect("it has an answer");
-    assert_eq!(ours, expected);
-    let after = counts();
-    let (calls, rows) = (after.calls - before.calls, after.rows - before.rows);
-    assert_eq!((calls, rows), (1, ROWS as u64));
-}
-
 /// A batch: the columns `i` (BIGINT), `x`, `y` (DOUBLE) and `d` (DATE), and how much of the front is cut off.
 #[derive(Clone, Debug)]
 struct Batch {

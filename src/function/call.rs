@@ -280,7 +280,7 @@ pub(super) fn run(
         return parts::run_halves(function, arguments, rows, result);
     }
     let rows = frame::row_count(function, rows)?;
-    let Some(columns) = fixed.filter(|_| row_bytes <= parts::WHOLE_BYTES_MAX) else {
+    let Some(columns) = fixed else {
         return with_call(function, rows as usize, |instance| {
             let column = match parts::part_rows(instance, function, rows, row_bytes) {
                 None => frame::run_any(instance, function, arguments, rows, bytes, result),

@@ -1,5 +1,6 @@
-//! Batches that go in parts: those that are too large for the guest's memory, and those that are too large for the processor's second cache, in which
-//! the guest should find its arguments.
+//! Batches that go in parts: those that are too large for the guest's memory, and those of texts, lists and the like that are too large for the
+//! processor's second cache, in which the guest should find its arguments. (Numbers go whole as long as there is room for them: to join the parts of a
+//! result would cost more than the cache saves.)
 
 use std::borrow::Cow;
 
@@ -14,7 +15,7 @@ use crate::instance::Instance;
 use crate::plugin::FunctionRef;
 
 /// Columns of fewer bytes go whole: they, and their copies in the guest, have room in the second cache of most processors.
-pub(super) const WHOLE_BYTES_MAX: u64 = 1 << 20;
+const WHOLE_BYTES_MAX: u64 = 1 << 20;
 /// What a part takes of the second cache, in bytes: a quarter of it, on most processors.
 const PART_BYTES: u64 = 256 << 10;
 

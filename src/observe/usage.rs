@@ -31,7 +31,7 @@ pub struct CallCounts {
     pub bytes_in: u64,
     /// Bytes of columns that were copied out of it.
     pub bytes_out: u64,
-    /// Nanoseconds that guests ran, host calls not included. Of calls that take less than two microseconds, one in 32 is timed for all.
+    /// Nanoseconds that guests ran, host calls not included. Of calls that take less than five microseconds, one in 64 is timed for all.
     pub guest_ns: u64,
     /// Nanoseconds that it took to copy columns in and out and to check them. Timed as [`Self::guest_ns`] is.
     pub copy_ns: u64,
