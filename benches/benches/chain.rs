@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float64Array, Int64Array};
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array};
+use arrow::datatypes::{DataType, Field, Int64Type, Schema};
 use arrow::record_batch::RecordBatch;
 use datafusion::datasource::MemTable;
 use datafusion::physical_expr::ScalarFunctionExpr;
@@ -14,8 +14,9 @@ use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr};
 use datafusion::prelude::SessionContext;
 use tokio::runtime::Runtime;
 use wasmfusion::{Registry, SessionContextExt, StreamScope};
+use wasmfusion_benches::guest::{GuestFunction, guest};
 use wasmfusion_benches::{
-    Figures, Pairs, Runner, assert_agree, built_plugins, function_of, native_add_one,
+    Figures, Pairs, Runner, Subject, assert_agree, built_plugins, function_of, native_add_one,
     native_distance,
 };
 
@@ -77,7 +78,35 @@ fn measure() -> Pairs {
         }
         pair(&mut pairs, name, &expressions);
     }
+    floor(&mut pairs, &batch);
     pairs
+}
+
+/// Measures one function that makes three passes over its column by itself against one that makes one: three in a row can do no better.
+fn floor(pairs: &mut Pairs, batch: &RecordBatch) {
+    let names = STEPS.map(|passes| (passes, format!("add_{passes}")));
+    let functions = names
+        .each_ref()
+        .map(|(passes, name)| GuestFunction::of_passes(name, *passes));
+    let registry = Registry::default();
+    let plugin = registry
+        .load_bytes(
+            "passes.wat",
+            guest("passes", "", &[], &functions).as_bytes(),
+        )
+        .expect("the guest loads");
+    let column = batch.column(0);
+    let [one, three] = names.map(|(passes, name)| {
+        let subject = Subject::new(&function_of(&plugin, &name), std::slice::from_ref(column));
+        let mut scope = Some(Box::default());
+        let answer = StreamScope::enter(&mut scope, || subject.call());
+        let answer = answer.into_array(BATCH).expect("a column");
+        let expected =
+            Int64Array::from_iter_values((0..BATCH as i64).map(|row| row + passes as i64));
+        assert_eq!(answer.as_primitive::<Int64Type>(), &expected);
+        move |calls| StreamScope::enter(&mut scope, || subject.calls(calls))
+    });
+    pairs.measure("floor", three, one);
 }
 
 /// Measures the expressions in pairs, by side and number of steps.
@@ -210,4 +239,5 @@ fn figures(figures: &Figures, pairs: Pairs) {
             figures.print(&format!("chain/{prefix}{figure}_ratio"), pair.ratio);
         }
     }
+    figures.print("chain/floor_ratio", pairs["floor"].ratio);
 }

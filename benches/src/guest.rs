@@ -52,6 +52,44 @@ impl GuestFunction {
         }
     }
 
+    /// A function that adds 1 to a column of integers as many times as it makes `passes` over it, each from one buffer to another, 16 rows in a turn of its
+    /// loop. Of other numbers of rows it leaves the last ones out.
+    pub fn of_passes(name: impl Into<String>, passes: usize) -> Self {
+        const TURN: usize = 128;
+        let steps = (0..TURN).step_by(16).map(|offset| {
+            format!(
+                "(v128.store offset={offset} (i32.add (local.get $to) (local.get $at))
+                   (i64x2.add (v128.const i64x2 1 1) (v128.load offset={offset} (i32.add (local.get $from) (local.get $at)))))"
+            )
+        });
+        let steps = steps.collect::<Vec<_>>().join("\n");
+        let pass = format!(
+            "(local.set $at (i32.const 0))
+             (block $done
+               (loop $turn
+                 (br_if $done (i32.gt_u (i32.add (local.get $at) (i32.const {TURN})) (local.get $end)))
+                 {steps}
+                 (local.set $at (i32.add (local.get $at) (i32.const {TURN})))
+                 (br $turn)))"
+        );
+        let swap = "(local.set $other (local.get $from)) (local.set $from (local.get $to)) (local.set $to (local.get $other))";
+        assert!(passes % 2 == 1, "the last pass must end in the result");
+        Self {
+            name: name.into(),
+            params: vec!["Int64"],
+            returns: "Int64",
+            body: format!(
+                "(local $from i32) (local $to i32) (local $other i32) (local $at i32) (local $end i32)
+                 (local.set $from (i32.load offset=4 (i32.load offset=40 (i32.load offset=8 (local.get $frame)))))
+                 (local.set $to (i32.load offset=4 (i32.load offset=40 (i32.load offset=12 (local.get $frame)))))
+                 (local.set $end (i32.shl (i32.load (local.get $frame)) (i32.const 3)))
+                 {}
+                 (i32.const 0)",
+                vec![pass; passes].join(swap)
+            ),
+        }
+    }
+
     /// A function that evaluates `call`, a number of 64 bits, as often as its argument says, and sums it up. What `first` does, it does once before.
     pub fn repeating(name: impl Into<String>, first: &str, call: &str) -> Self {
         Self {
