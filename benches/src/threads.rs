@@ -28,42 +28,31 @@ pub enum Work<'a> {
 }
 
 impl Work<'_> {
-    /// How long it takes until all of so many threads have done it so many times. Each has all that it needs when they start together.
+    /// How long it takes so many threads to do it so many times each, at the rate at which they do it together.
     ///
     /// # Panics
     ///
     /// If a call fails.
     pub fn at_once(self, threads: usize, times: u64) -> Duration {
-        let windows = self.windows(threads, times);
-        let first = windows.iter().map(|(start, _)| *start).min();
-        let last = windows.iter().map(|(_, end)| *end).max();
-        first
-            .zip(last)
-            .map_or(Duration::ZERO, |(first, last)| last - first)
+        Duration::from_secs_f64(threads as f64 * times as f64 / self.rate(threads, times))
     }
 
     /// How many times a second so many threads do it together, each for as long as it takes to do it so many times: one that is kept waiting by something
-    /// else on the machine does not slow down the others.
+    /// else on the machine does not slow down the others. Each has all that it needs when they start together.
     fn rate(self, threads: usize, times: u64) -> f64 {
-        let windows = self.windows(threads, times);
-        let rate = |(start, end): &(Instant, Instant)| times as f64 / (*end - *start).as_secs_f64();
-        windows.iter().map(rate).sum()
-    }
-
-    /// When each of so many threads started, and when it had done it so many times.
-    fn windows(self, threads: usize, times: u64) -> Vec<(Instant, Instant)> {
         let start = &Barrier::new(threads);
         thread::scope(|scope| {
             let threads: Vec<_> = (0..threads)
                 .map(|_| scope.spawn(move || self.window(start, times)))
                 .collect();
             let windows = threads.into_iter().map(|thread| thread.join());
-            windows.map(|window| window.expect("no panic")).collect()
+            let rate = |window: Duration| times as f64 / window.as_secs_f64();
+            windows.map(|window| rate(window.expect("no panic"))).sum()
         })
     }
 
-    /// When a thread started, and when it had done it so many times.
-    fn window(self, start: &Barrier, times: u64) -> (Instant, Instant) {
+    /// How long it takes a thread to do it so many times, from when all are at the start.
+    fn window(self, start: &Barrier, times: u64) -> Duration {
         let measure = |once: &dyn Fn()| {
             once();
             start.wait();
@@ -71,7 +60,7 @@ impl Work<'_> {
             for _ in 0..times {
                 once();
             }
-            (started, Instant::now())
+            started.elapsed()
         };
         match self {
             Self::Calls(udf) => {
