@@ -2,6 +2,7 @@
 
 use std::hint::black_box;
 use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -34,33 +35,38 @@ impl Work<'_> {
     ///
     /// If a call fails.
     pub fn at_once(self, threads: usize, times: u64) -> Duration {
-        Duration::from_secs_f64(threads as f64 * times as f64 / self.rate(threads, times))
+        const WINDOW: Duration = Duration::from_millis(50);
+        let rate = self.rate(threads, window(WINDOW));
+        Duration::from_secs_f64(threads as f64 * times as f64 / rate)
     }
 
-    /// How many times a second so many threads do it together, each for as long as it takes to do it so many times: one that is kept waiting by something
-    /// else on the machine does not slow down the others. Each has all that it needs when they start together.
-    fn rate(self, threads: usize, times: u64) -> f64 {
-        let start = &Barrier::new(threads);
+    /// How many times a second so many threads do it together, in a window of time. Each has all that it needs when they start.
+    fn rate(self, threads: usize, window: Duration) -> f64 {
+        let (start, stop) = (&Barrier::new(threads + 1), &AtomicBool::new(false));
         thread::scope(|scope| {
             let threads: Vec<_> = (0..threads)
-                .map(|_| scope.spawn(move || self.window(start, times)))
+                .map(|_| scope.spawn(move || self.until(start, stop)))
                 .collect();
-            let windows = threads.into_iter().map(|thread| thread.join());
-            let rate = |window: Duration| times as f64 / window.as_secs_f64();
-            windows.map(|window| rate(window.expect("no panic"))).sum()
+            start.wait();
+            thread::sleep(window);
+            stop.store(true, Ordering::Relaxed);
+            let rates = threads.into_iter().map(|thread| thread.join());
+            rates.map(|rate| rate.expect("no panic")).sum()
         })
     }
 
-    /// How long it takes a thread to do it so many times, from when all are at the start.
-    fn window(self, start: &Barrier, times: u64) -> Duration {
+    /// How many times a second a thread does it, from when all are at the start until they are to stop.
+    fn until(self, start: &Barrier, stop: &AtomicBool) -> f64 {
         let measure = |once: &dyn Fn()| {
             once();
             start.wait();
             let started = Instant::now();
-            for _ in 0..times {
+            let mut times = 0_u64;
+            while !stop.load(Ordering::Relaxed) {
                 once();
+                times += 1;
             }
-            started.elapsed()
+            times as f64 / started.elapsed().as_secs_f64()
         };
         match self {
             Self::Calls(udf) => {
@@ -72,6 +78,15 @@ impl Work<'_> {
             }
             Self::Spin => measure(&spin),
         }
+    }
+}
+
+/// A window of time, which is short in a test.
+fn window(window: Duration) -> Duration {
+    if is_test() {
+        Duration::from_millis(1)
+    } else {
+        window
     }
 }
 
@@ -92,26 +107,18 @@ fn spin() {
 ///
 /// If a call fails.
 pub fn two_over_one<const N: usize>(works: [Work<'_>; N]) -> [f64; N] {
-    let (rounds, burst) = if is_test() {
-        (1, Duration::from_micros(100))
-    } else {
-        (ROUNDS, BURST)
-    };
-    let times = works.map(|work| {
-        const TIMES: u64 = 500;
-        let rate = (0..5).map(|_| work.rate(1, TIMES)).fold(1.0, f64::max);
-        (burst.as_secs_f64() * rate).max(1.0) as u64
-    });
+    let rounds = if is_test() { 1 } else { ROUNDS };
     let mut ratios = [const { Vec::new() }; N];
     for round in 0..rounds {
-        for ((work, times), ratios) in works.iter().zip(times).zip(&mut ratios) {
+        for (work, ratios) in works.iter().zip(&mut ratios) {
+            let rate = |threads| work.rate(threads, window(BURST));
             // Neither is always the first one.
             let (one, two) = if round % 2 == 0 {
-                let one = work.rate(1, times);
-                (one, work.rate(2, times))
+                let one = rate(1);
+                (one, rate(2))
             } else {
-                let two = work.rate(2, times);
-                (work.rate(1, times), two)
+                let two = rate(2);
+                (rate(1), two)
             };
             ratios.push(two / one);
         }
