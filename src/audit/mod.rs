@@ -219,10 +219,10 @@ impl AuditLog {
         self.0.clock.raw()
     }
 
-    /// Nanoseconds from one moment to a later one.
+    /// A time in the clock's own units in nanoseconds.
     #[inline]
-    pub(crate) fn ns_between(&self, started: u64, ended: u64) -> u64 {
-        self.0.clock.delta_as_nanos(started, ended)
+    pub(crate) fn ns(&self, time: u64) -> u64 {
+        self.0.clock.delta_as_nanos(0, time)
     }
 
     /// Adds a record of calls that did nothing outside of the process.

@@ -39,8 +39,8 @@ pub(crate) struct HostCalls {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct HostSpent {
     pub(crate) calls: u64,
-    /// How long they took, in nanoseconds.
-    pub(crate) ns: u64,
+    /// How long they took, in the units of the audit log's clock.
+    pub(crate) time: u64,
     /// Those that were refused for want of a grant.
     pub(crate) denials: u64,
 }
@@ -73,9 +73,9 @@ impl HostCalls {
 
     /// Counts a host call.
     #[inline]
-    pub(super) fn count(&mut self, ns: u64, denied: bool) {
+    pub(super) fn count(&mut self, time: u64, denied: bool) {
         self.spent.calls += 1;
-        self.spent.ns += ns;
+        self.spent.time += time;
         self.spent.denials += u64::from(denied);
     }
 
@@ -83,6 +83,12 @@ impl HostCalls {
     #[inline]
     pub(crate) fn take_spent(&mut self) -> HostSpent {
         std::mem::take(&mut self.spent)
+    }
+
+    /// A time of [`HostSpent`] in nanoseconds.
+    #[inline]
+    pub(crate) fn ns(&self, time: u64) -> u64 {
+        self.host.audit().ns(time)
     }
 
     /// Makes the instance's memory and its watch known.

@@ -103,7 +103,7 @@ pub(super) fn enter(
     let Call { calls, record, .. } = call;
     let ended = calls.host().audit().now();
     let denied = matches!(outcome, Outcome::Refused(Status::Denied));
-    calls.count(calls.host().audit().ns_between(started, ended), denied);
+    calls.count(ended.saturating_sub(started), denied);
     let entry = Entry {
         started,
         ended,

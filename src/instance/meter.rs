@@ -153,7 +153,7 @@ impl Instance {
             && let Some(host) = &mut self.store.data_mut().host
         {
             let spent = host.take_spent();
-            host_ns = spent.ns;
+            host_ns = host.ns(spent.time);
             meter.tally.host(spent.calls, host_ns, spent.denials);
         }
         if let Some(started) = call.started {
